@@ -1,0 +1,5 @@
+#include "gradus/graph.h"
+#include "gradus/tensor.h"
+#include "gradus/ops.h"
+#include "gradus/autograd.h"
+#include "gradus/custom.h"

@@ -1,0 +1,136 @@
+/*
+ * Primitives of your own. Those of Gradus are made of the same: there is nothing that they can do and yours
+ * cannot.
+ *
+ * A primitive is one constant descriptor, gr_op, and a constructor that calls gr_apply with it. Complete
+ * example: examples/custom_op.c. In short, for y = x^3:
+ *
+ *     static gr_status cube_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
+ *
+ *     static gr_status cube_forward(const gr_call *c)
+ *     {
+ *         const double *x = c->in[0]->data;        operands are contiguous here, see `strided` below
+ *         double *y = c->out->data;
+ *         for (int64_t i = 0; i < c->out->count; i++) y[i] = x[i] * x[i] * x[i];
+ *         return GR_OK;
+ *     }
+ *
+ *     static gr_tensor cube_vjp(const gr_call *c, gr_tensor gy, int i)
+ *     {
+ *         return gr_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
+ *     }
+ *
+ *     static const gr_op cube = {.name = "cube", .arity = 1, .infer = cube_infer, .forward = cube_forward,
+ * .vjp = cube_vjp};
+ *
+ *     gr_tensor my_cube(gr_tensor x) { return gr_apply(x.graph, &cube, 1, &x, NULL); }
+ *
+ * The descriptor must outlive the graph; `static const` does.
+ */
+#ifndef GRADUS_CUSTOM_H
+#define GRADUS_CUSTOM_H
+
+#include "gradus/tensor.h"
+
+GR_BEGIN_DECLS
+
+/* The elements of a tensor, for reading them in a primitive: element (i, j, ...) is at data + i strides[0] +
+   j strides[1] + ..., in elements of the type. */
+typedef struct gr_array {
+    void *data;
+    const int64_t *dims;
+    const int64_t *strides; /* in elements; 0 where an axis is expanded, negative where it is reversed */
+    int64_t count;          /* number of elements */
+    gr_type type;
+    int ndim;
+} gr_array;
+
+typedef struct gr_op gr_op;
+
+/* One use of a primitive. `in` and `out` hold in infer (without `out`) and forward; `operands` everywhere;
+ * `output` in vjp. */
+typedef struct gr_call {
+    gr_graph *graph;
+    const gr_op *op;
+    int n; /* number of operands */
+    const gr_tensor *operands;
+    const void *attributes; /* copy of what was given to gr_apply; 8-byte aligned */
+    const gr_array *const *in;
+    const gr_array *out;
+    gr_tensor output;
+} gr_call;
+
+/* What infer decides. */
+typedef struct gr_layout {
+    gr_type type;
+    int ndim;
+    int64_t dims[GR_MAX_NDIM];
+    /* A view shares the elements of one operand instead of computing: set alias to the operand's position (-1
+       before infer), fill strides and offset (in elements of the operand, from its data). forward is not
+       called. */
+    int alias;
+    int64_t offset;
+    int64_t strides[GR_MAX_NDIM];
+} gr_layout;
+
+enum { GR_VARIADIC = -1 };
+
+struct gr_op {
+    const char *name; /* as in messages and drawings: the field's term, lower case */
+    int arity;        /* number of operands, or GR_VARIADIC */
+    bool strided;     /* forward reads operands by their strides; otherwise it is handed contiguous ones */
+    size_t
+        attribute_bytes; /* size of the attributes, which are copied into the node and compared by nobody */
+    const char *infix;   /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
+    const char *formula; /* one line of text, such as "y = sin x" */
+
+    /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input: return
+     * gr_call_fail(...). */
+    gr_status (*infer)(const gr_call *call, gr_layout *out);
+
+    /* Computes c->out from c->in: pure, that is from operands, attributes and nothing else. c->out is
+       contiguous and not cleared. Errors: gr_call_fail. NULL for a primitive that only makes views. */
+    gr_status (*forward)(const gr_call *call);
+
+    /* The contribution of cotangent gy (type and shape of the output) to the cotangent of operand i, written
+       with the operations of ops.h. It may have the broadcast shape of operand i: the engine sums what was
+       repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
+       that requires a gradient is an error. Only called for operands that need it, which are always floats.
+     */
+    gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
+};
+
+/* The result of a vjp that contributes nothing. */
+#define GR_NONE ((gr_tensor){0, 0, 0})
+
+/* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient.
+   `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives without operands; else
+   it is the operands' graph. */
+GR_API gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
+                          const void *attributes);
+
+/* ---- For infer and forward
+ * --------------------------------------------------------------------------------------- */
+
+/* Stores the error "<name>: <what>: <operands with names and shapes> (<detail>)" and returns `status`.
+   `detail` is a format, or NULL. Types are named, too, when status is GR_ERR_TYPE. */
+GR_API gr_status gr_call_fail(const gr_call *call, gr_status status, const char *what, const char *detail,
+                              ...) GR_PRINTF(4, 5);
+/* Type and shape of operand i, which must be a float. */
+GR_API gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i);
+/* Shape to which all operands broadcast, and their type, which must be one and the same. */
+GR_API gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out);
+/* Scratch memory for the duration of this call, 64-byte aligned; NULL and the error set if there is none. */
+GR_API void *gr_call_scratch(const gr_call *call, size_t bytes);
+/* Axis in [0, ndim) from one that may be negative; -1, and the error set, if it is out of range. */
+GR_API int gr_call_axis(const gr_call *call, int axis, int ndim);
+
+/* ---- Listing
+ * -------------------------------------------------------------------------------------------------- */
+
+/* The primitives of Gradus, in alphabetical order, ending with NULL. */
+GR_API const gr_op *const *gr_primitives(void);
+
+GR_END_DECLS
+
+#endif

@@ -1,0 +1,261 @@
+/*
+ * Using a primitive: handles to nodes, inference, elements, forward, record. The one way by which operations
+ * come into a graph, for the primitives of Gradus as for those of users.
+ *
+ * Invariant: on failure nothing is left behind but the error.
+ */
+#include "graph/graph.h"
+#include "ops/kernels/copy.h"
+
+#include <string.h>
+
+/* A call under way, with what it owns. */
+typedef struct scratch_block {
+    struct scratch_block *next;
+    size_t bytes;
+} scratch_block;
+
+typedef struct running_call {
+    gr_call call; /* first: a primitive's gr_call is the start of this */
+    scratch_block *scratch;
+    gr_array contiguous[GRI_FEW];
+    const gr_array *few[GRI_FEW];
+} running_call;
+
+void *gr_call_scratch(const gr_call *call, size_t bytes)
+{
+    running_call *r = (running_call *)(uintptr_t)call; /* every forward gets one; see gr_apply */
+    scratch_block *block = bytes <= SIZE_MAX - GRI_ALIGN ? gri_alloc(&call->graph->memory, bytes + GRI_ALIGN)
+                                                         : NULL;
+    if (!block) {
+        gri_fail_memory(call->graph, call->op->name, bytes);
+        return NULL;
+    }
+    block->bytes = bytes + GRI_ALIGN;
+    block->next = r->scratch;
+    r->scratch = block;
+    return (char *)block + GRI_ALIGN;
+}
+
+static void free_scratch(running_call *r)
+{
+    while (r->scratch) {
+        scratch_block *block = r->scratch;
+        r->scratch = block->next;
+        gri_free(&r->call.graph->memory, block, block->bytes);
+    }
+}
+
+/* Says why an operand's handle cannot be used. */
+static void report_operand(gr_graph *g, const gr_op *op, int i, gr_tensor t)
+{
+    if (t.graph && t.graph != g)
+        gri_fail(g, GR_ERR_GRAPH, "%s: operand %d belongs to another graph", op->name, i + 1);
+    else if (t.index == 0)
+        gri_fail(g, GR_ERR_HANDLE, "%s: operand %d is an invalid handle", op->name, i + 1);
+    else
+        gri_fail(g, GR_ERR_STALE,
+                 "%s: operand %d is a stale handle: its tensor was freed by a reset, the end of its scope or "
+                 "gr_release",
+                 op->name, i + 1);
+}
+
+/* Looks the operands up; `requires_grad` is set if one of them does. */
+static bool resolve_operands(running_call *r, const gr_array **in, bool *requires_grad)
+{
+    gr_graph *g = r->call.graph;
+    uint32_t flags = 0;
+    for (int i = 0; i < r->call.n; i++) {
+        const gr_tensor t = r->call.operands[i];
+        const gri_node *node = t.graph == g && t.index ? gri_lookup(g, t.index, t.generation) : NULL;
+        if (!node) {
+            report_operand(g, r->call.op, i, t);
+            return false;
+        }
+        flags |= node->flags;
+        in[i] = &node->array;
+    }
+    *requires_grad = flags & GRI_REQUIRES_GRAD;
+    return true;
+}
+
+/* Replaces operands that are not contiguous by copies in scratch memory. */
+static gr_status make_contiguous(running_call *r, const gr_array **in)
+{
+    for (int i = 0; i < r->call.n; i++) {
+        const gri_node *node = (const gri_node *)in[i];
+        if (node->flags & GRI_CONTIGUOUS) continue;
+        const size_t shape_bytes = sizeof(int64_t) * (size_t)in[i]->ndim;
+        const size_t bytes = (size_t)in[i]->count * gr_type_size(in[i]->type);
+        gr_array *copy = i < GRI_FEW ? &r->contiguous[i] : gr_call_scratch(&r->call, sizeof *copy);
+        int64_t *strides = gr_call_scratch(&r->call, shape_bytes);
+        void *data = gr_call_scratch(&r->call, bytes);
+        if (!copy || !strides || !data) return r->call.graph->status;
+        gri_row_major(in[i]->ndim, in[i]->dims, strides);
+        *copy = *in[i];
+        copy->data = data;
+        copy->strides = strides;
+        gri_copy_strided(r->call.graph->threads, copy, in[i]);
+        in[i] = copy;
+    }
+    return GR_OK;
+}
+
+/* Where and how the result is made, from what infer decided. A view of elements inside a record is a copy:
+   the record may go before the view does. */
+static void plan_view(const gr_layout *layout, const gri_node *source, gri_recipe *recipe, gr_array *copied)
+{
+    const size_t element = gr_type_size(layout->type);
+    char *first = (char *)source->array.data + layout->offset * (int64_t)element;
+    if (source->buffer) {
+        recipe->buffer = source->buffer;
+        recipe->data = first;
+        recipe->strides = layout->strides;
+    } else {
+        *copied = (gr_array){.data = first,
+                             .dims = layout->dims,
+                             .strides = layout->strides,
+                             .count = recipe->count,
+                             .type = layout->type,
+                             .ndim = layout->ndim};
+    }
+}
+
+static void record(gri_node *node, const gr_call *call)
+{
+    for (int i = 0; i < call->n; i++) {
+        const gri_node *operand = (const gri_node *)call->in[i];
+        node->operands[i] = (gri_operand){operand->index, operand->generation, operand->version};
+    }
+    if (node->attributes) memcpy(node->attributes, call->attributes, call->op->attribute_bytes);
+}
+
+static gr_status check_layout(const gr_call *call, const gr_layout *layout, int64_t *count)
+{
+    char text[GRI_MESSAGE_BYTES / 4];
+    if (layout->ndim > GR_MAX_NDIM)
+        return gr_call_fail(call, GR_ERR_NDIM, "the result would have too many axes", "%d, at most %d",
+                            layout->ndim, GR_MAX_NDIM);
+    if (gri_count(layout->ndim, layout->dims, layout->type, count)) return GR_OK;
+    gri_describe_shape(text, sizeof text, layout->ndim, layout->dims);
+    return gr_call_fail(call, GR_ERR_OVERFLOW, "the result has more bytes than can be counted", "%s", text);
+}
+
+/* Makes the node and its elements. Long because the order matters: everything that can fail comes before the
+ * node is left. */
+static gri_node *run(running_call *r, const gr_array **in, bool requires_grad)
+{
+    gr_call *call = &r->call;
+    gr_graph *g = call->graph;
+    const gr_op *op = call->op;
+    gr_layout layout;
+    layout.alias = -1;
+    int64_t count;
+    if (op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
+    const bool recorded = requires_grad && g->recording && gr_type_is_float(layout.type);
+    if (recorded && !op->vjp) {
+        gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,
+                     "has no derivative rule, but an operand requires a gradient", NULL);
+        return NULL;
+    }
+    gri_recipe recipe = {.op = op,
+                         .type = layout.type,
+                         .ndim = layout.ndim,
+                         .dims = layout.dims,
+                         .count = count,
+                         .n_operands = recorded ? (size_t)call->n : 0,
+                         .attribute_bytes = recorded ? op->attribute_bytes : 0,
+                         .flags = recorded ? GRI_REQUIRES_GRAD : 0};
+    gr_array copied = {.data = NULL};
+    if (layout.alias >= 0) plan_view(&layout, (const gri_node *)in[layout.alias], &recipe, &copied);
+    const gri_mark mark = gri_mark_here(g);
+    gri_node *node = gri_push(g, &recipe);
+    if (!node) return NULL;
+    if (recorded) record(node, call);
+    if (copied.data) {
+        gri_copy_array(node->array.data, &copied);
+    } else if (layout.alias < 0) {
+        call->out = &node->array;
+        if ((!op->strided && make_contiguous(r, in) != GR_OK) || op->forward(call) != GR_OK) {
+            gri_pop(g, mark);
+            return NULL;
+        }
+    }
+    return node;
+}
+
+gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
+{
+    /* The graph of the first operand that knows one: an operand that was never set must not hide the error.
+     */
+    for (int i = 0; !g && i < n; i++) g = operands[i].graph;
+    if (!g) return gri_invalid(g);
+    if (n < 0 || (op->arity != GR_VARIADIC && n != op->arity)) {
+        gri_fail(g, GR_ERR_ARGUMENT, "%s: %d operands given, %d needed", op->name, n, op->arity);
+        return gri_invalid(g);
+    }
+    running_call r;
+    r.scratch = NULL;
+    r.call = (gr_call){.graph = g, .op = op, .n = n, .operands = operands, .attributes = attributes};
+    const gr_array **in = r.few;
+    if (n > GRI_FEW) in = gr_call_scratch(&r.call, (size_t)n * sizeof *in);
+    r.call.in = in;
+    bool requires_grad = false;
+    gri_node *node = NULL;
+    if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
+    if (r.scratch) free_scratch(&r);
+    if (!node && g->status == GR_OK) gri_fail(g, GR_ERR_CALLBACK, "%s: failed without saying why", op->name);
+    return node ? gri_handle(g, node) : gri_invalid(g);
+}
+
+/* ---- For infer
+ * ------------------------------------------------------------------------------------------------ */
+
+gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i)
+{
+    const gr_array *a = call->in[i];
+    if (!gr_type_is_float(a->type)) return gr_call_fail(call, GR_ERR_TYPE, "needs f32 or f64", NULL);
+    out->type = a->type;
+    out->ndim = a->ndim;
+    for (int axis = 0; axis < a->ndim; axis++) out->dims[axis] = a->dims[axis];
+    return GR_OK;
+}
+
+/* Widens out to the shape that it and `a` broadcast to. */
+static bool broadcast_with(gr_layout *out, const gr_array *a)
+{
+    while (out->ndim < a->ndim) {
+        for (int axis = out->ndim; axis > 0; axis--) out->dims[axis] = out->dims[axis - 1];
+        out->dims[0] = 1;
+        out->ndim++;
+    }
+    const int missing = out->ndim - a->ndim;
+    for (int axis = 0; axis < a->ndim; axis++) {
+        int64_t *d = &out->dims[axis + missing];
+        if (*d == 1)
+            *d = a->dims[axis];
+        else if (a->dims[axis] != 1 && a->dims[axis] != *d)
+            return false;
+    }
+    return true;
+}
+
+gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out)
+{
+    out->type = call->n ? call->in[0]->type : GR_F32;
+    out->ndim = 0;
+    for (int i = 0; i < call->n; i++) {
+        if (call->in[i]->type != out->type) return gr_call_fail(call, GR_ERR_TYPE, "types differ", NULL);
+        if (!broadcast_with(out, call->in[i]))
+            return gr_call_fail(call, GR_ERR_SHAPE, "shapes do not broadcast", NULL);
+    }
+    return GR_OK;
+}
+
+int gr_call_axis(const gr_call *call, int axis, int ndim)
+{
+    const int at = axis < 0 ? axis + ndim : axis;
+    if (at >= 0 && at < ndim) return at;
+    gr_call_fail(call, GR_ERR_AXIS, "axis out of range", "%d of %d axes", axis, ndim);
+    return -1;
+}

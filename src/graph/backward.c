@@ -1,0 +1,597 @@
+/*
+ * Reverse mode. A walk visits the step nodes from the outputs down, in reverse order of creation, which is a
+ * reverse topological order; at each it asks the primitive's rule for the contribution to every operand that
+ * matters, sums away what broadcasting repeated, and adds it to what has arrived there before.
+ *
+ * The adjoint of a node is a tensor, named by its index in one array per slot table; 0 means that none has
+ * arrived. In a walk that is not recorded adjoints are kept nodes, freed as soon as they are spent, and what
+ * a rule builds on the way is popped at once. In a recorded walk they are step tensors with a history of
+ * their own.
+ *
+ * Invariant: until the walk has succeeded nothing that a user can see is changed.
+ */
+#include "graph/graph.h"
+#include "gradus/ops.h"
+#include "ops/kernels/accumulate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { NEEDED = 1, TARGET = 2, TEXT_BYTES = 256 };
+
+typedef struct walk {
+    gr_graph *g;
+    const char *what; /* the call, for messages */
+    uint32_t step_top, kept_top;
+    uint32_t *step_adjoint, *kept_adjoint;
+    uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
+    bool record, release;
+    bool was_recording;
+} walk;
+
+static uint32_t *adjoint_of(const walk *w, uint32_t index)
+{
+    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index];
+}
+
+static uint8_t *need_of(const walk *w, uint32_t index)
+{
+    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index];
+}
+
+static bool is_needed(const walk *w, const gri_node *node)
+{
+    return w->step_need ? *need_of(w, node->index) != 0 : (node->flags & GRI_REQUIRES_GRAD) != 0;
+}
+
+static gri_node *node_at(const gr_graph *g, uint32_t index)
+{
+    return index & GRI_KEPT ? gri_kept_node(g, index) : g->step.slot[index].node;
+}
+
+/* ---- Adjoints -------------------------------------------------------------------------------------------
+ */
+
+static void drop(const walk *w, uint32_t *adjoint)
+{
+    if (*adjoint && !w->record) gri_kept_release(w->g, gri_kept_node(w->g, *adjoint));
+    *adjoint = 0;
+}
+
+static bool is_exclusive(const gri_node *node)
+{
+    return (node->flags & GRI_CONTIGUOUS) && (!node->buffer || node->buffer->references == 1);
+}
+
+/* Adds the value of `part` to an adjoint. */
+static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+{
+    gr_graph *g = w->g;
+    if (w->record) {
+        const gr_tensor sum = *adjoint ? gr_add(gri_handle(g, node_at(g, *adjoint)), gri_handle(g, part))
+                                       : gri_handle(g, part);
+        if (sum.index == 0) return g->status;
+        *adjoint = sum.index;
+        return GR_OK;
+    }
+    gri_node *before = *adjoint ? gri_kept_node(g, *adjoint) : NULL;
+    if (before && is_exclusive(before)) {
+        gri_accumulate(g->threads, &before->array, &part->array);
+        return GR_OK;
+    }
+    const gri_node *sum = part;
+    if (before) {
+        const gr_tensor t = gr_add(gri_handle(g, before), gri_handle(g, part));
+        sum = gri_lookup(g, t.index, t.generation);
+        if (!sum) return g->status;
+    }
+    const gri_node *kept = gri_keep_value(g, sum);
+    if (!kept) return g->status;
+    drop(w, adjoint);
+    *adjoint = kept->index;
+    return GR_OK;
+}
+
+/* ---- One node -------------------------------------------------------------------------------------------
+ */
+
+static gr_status check_history(const walk *w, const gri_node *node)
+{
+    gr_graph *g = w->g;
+    char text[TEXT_BYTES], operand[TEXT_BYTES];
+    if (node->flags & GRI_RELEASED) {
+        gri_describe(text, sizeof text, node, false);
+        return gri_fail(
+            g, GR_ERR_HISTORY_RELEASED,
+            "%s: the history of %s was released by an earlier backward pass: ask that one to retain it",
+            w->what, text);
+    }
+    for (uint32_t i = 0; i < node->n_operands; i++) {
+        const gri_operand *o = &node->operands[i];
+        const gri_node *now = gri_lookup(g, o->index, o->generation);
+        if (now && now->version == o->version) continue;
+        gri_describe(text, sizeof text, node, false);
+        if (!now)
+            return gri_fail(g, GR_ERR_STALE, "%s: operand %u of %s was released after its use", w->what,
+                            i + 1, text);
+        gri_describe(operand, sizeof operand, now, false);
+        return gri_fail(g, GR_ERR_MODIFIED,
+                        "%s: %s was written between its use in %s and this pass (version %u, now %u)",
+                        w->what, operand, text, o->version, now->version);
+    }
+    return GR_OK;
+}
+
+/* Checks what a rule returned, and sums what broadcasting repeated. */
+static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
+{
+    gr_graph *g = w->g;
+    const gri_node *node = part.graph == g ? gri_lookup(g, part.index, part.generation) : NULL;
+    if (!node) {
+        if (g->status == GR_OK)
+            gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s for operand %d returned no tensor of this graph",
+                     w->what, call->op->name, i + 1);
+        return NULL;
+    }
+    const gr_array *a = &node->array, *to = &operand->array;
+    if (a->type != to->type || !gri_broadcasts_to(to->ndim, to->dims, a->ndim, a->dims)) {
+        char given[TEXT_BYTES], wanted[TEXT_BYTES];
+        gri_describe(given, sizeof given, node, true);
+        gri_describe(wanted, sizeof wanted, operand, true);
+        gri_fail(g, GR_ERR_SHAPE, "%s: the rule of %s for operand %d returned %s, which does not fit %s",
+                 w->what, call->op->name, i + 1, given, wanted);
+        return NULL;
+    }
+    if (gri_same_dims(a, to)) return node;
+    gr_shape shape = {.ndim = to->ndim};
+    memcpy(shape.dims, to->dims, (size_t)to->ndim * sizeof *to->dims);
+    const gr_tensor summed = gr_sum_to(part, shape);
+    return gri_lookup(g, summed.index, summed.generation);
+}
+
+static gr_status contribute(const walk *w, const gr_call *call, gr_tensor gy, int i, const gri_node *operand)
+{
+    gr_graph *g = w->g;
+    const gri_mark mark = gri_mark_here(g);
+    const gr_tensor part = call->op->vjp(call, gy, i);
+    gr_status status = GR_OK;
+    if (part.index != 0 || part.graph || g->status != GR_OK) {
+        const gri_node *node = fit(w, call, i, part, operand);
+        status = node ? accumulate(w, adjoint_of(w, operand->index), node) : g->status;
+    } /* else GR_NONE: contributes nothing */
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+static gr_status visit(const walk *w, const gri_node *node, uint32_t adjoint)
+{
+    gr_graph *g = w->g;
+    gr_status status = check_history(w, node);
+    if (status != GR_OK) return status;
+    gr_tensor few[GRI_FEW], *operands = few;
+    const size_t bytes = node->n_operands * sizeof *operands;
+    if (node->n_operands > GRI_FEW && !(operands = gri_alloc(&g->memory, bytes)))
+        return gri_fail_memory(g, w->what, bytes);
+    for (uint32_t i = 0; i < node->n_operands; i++)
+        operands[i] = (gr_tensor){g, node->operands[i].index, node->operands[i].generation};
+    const gr_call call = {.graph = g,
+                          .op = node->op,
+                          .n = (int)node->n_operands,
+                          .operands = operands,
+                          .attributes = node->attributes,
+                          .output = gri_handle(g, node)};
+    const gr_tensor gy = gri_handle(g, node_at(g, adjoint));
+    for (int i = 0; i < call.n && status == GR_OK; i++) {
+        const gri_node *operand = node_at(g, operands[i].index);
+        if (is_needed(w, operand)) status = contribute(w, &call, gy, i, operand);
+    }
+    if (operands != few) gri_free(&g->memory, operands, bytes);
+    return status;
+}
+
+/* ---- The walk
+ * ----------------------------------------------------------------------------------------------- */
+
+static void walk_end(walk *w)
+{
+    gr_graph *g = w->g;
+    for (uint32_t i = 1; w->step_adjoint && i < w->step_top; i++) drop(w, &w->step_adjoint[i]);
+    for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
+    gri_free(&g->memory, w->step_adjoint, w->step_top * sizeof(uint32_t));
+    gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
+    gri_free(&g->memory, w->step_need, w->step_top);
+    gri_free(&g->memory, w->kept_need, w->kept_top);
+}
+
+static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record, bool retain, bool targeted)
+{
+    gri_memory *m = &g->memory;
+    *w = (walk){.g = g,
+                .what = what,
+                .record = record,
+                .release = !record && !retain,
+                .step_top = g->step.top,
+                .kept_top = g->kept.top};
+    w->step_adjoint = gri_alloc_zeroed(m, w->step_top * sizeof(uint32_t));
+    w->kept_adjoint = gri_alloc_zeroed(m, w->kept_top * sizeof(uint32_t));
+    if (targeted) {
+        w->step_need = gri_alloc_zeroed(m, w->step_top);
+        w->kept_need = gri_alloc_zeroed(m, w->kept_top);
+    }
+    if (w->step_adjoint && w->kept_adjoint && (!targeted || (w->step_need && w->kept_need))) return GR_OK;
+    walk_end(w);
+    return gri_fail_memory(g, what, w->step_top * sizeof(uint32_t));
+}
+
+/* Whether the adjoint of a visited node must stay until the end. */
+static bool wanted_at_end(const walk *w, const gri_node *node)
+{
+    return w->step_need ? *need_of(w, node->index) & TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
+}
+
+static gr_status walk_down(const walk *w)
+{
+    gr_graph *g = w->g;
+    const bool was_recording = g->recording;
+    const uint32_t depth = g->no_grad_depth;
+    g->no_grad_depth = w->record ? 0 : depth + 1;
+    g->recording = w->record;
+    gr_status status = GR_OK;
+    uint32_t i = w->step_top;
+    while (status == GR_OK && i-- > 1) {
+        uint32_t *adjoint = &w->step_adjoint[i];
+        if (!*adjoint) continue;
+        gri_node *node = g->step.slot[i].node;
+        if (!node->operands || !is_needed(w, node)) continue;
+        status = visit(w, node, *adjoint);
+        if (status != GR_OK) break;
+        if (w->release) node->flags |= GRI_RELEASED;
+        if (!wanted_at_end(w, node)) {
+            if (!w->record) gri_kept_release(g, gri_kept_node(g, *adjoint));
+            *adjoint = w->release ? GRI_KEPT : 0; /* a kept index that names nothing: visited */
+        }
+    }
+    g->recording = was_recording;
+    g->no_grad_depth = depth;
+    for (uint32_t k = status == GR_OK ? 1 : i + 1; w->release && k < w->step_top; k++) {
+        if (!w->step_adjoint[k]) continue;
+        gri_node *node = g->step.slot[k].node;
+        const bool visited = w->step_adjoint[k] == GRI_KEPT || wanted_at_end(w, node);
+        if (status != GR_OK && visited) node->flags &= ~(uint32_t)GRI_RELEASED;
+        if (w->step_adjoint[k] == GRI_KEPT) w->step_adjoint[k] = 0;
+    }
+    return status;
+}
+
+/* A tensor of ones like `node`, kept or on the step stack. */
+static gri_node *ones_like(gr_graph *g, const gri_node *node, double value, bool kept)
+{
+    const gri_recipe r = {.type = node->array.type,
+                          .ndim = node->array.ndim,
+                          .dims = node->array.dims,
+                          .count = node->array.count};
+    gri_node *ones = kept ? gri_keep_new(g, &r) : gri_push(g, &r);
+    if (ones) gri_fill(&ones->array, value);
+    return ones;
+}
+
+static gr_status check_cotangent(const walk *w, const gri_node *output, gr_tensor cotangent)
+{
+    gr_graph *g = w->g;
+    char a[TEXT_BYTES], b[TEXT_BYTES];
+    if (cotangent.graph != g)
+        return gri_fail(g, GR_ERR_GRAPH, "%s: the cotangent belongs to another graph", w->what);
+    const gri_node *node = gri_resolve(cotangent, w->what);
+    if (!node) return g->status;
+    gri_describe(a, sizeof a, node, true);
+    gri_describe(b, sizeof b, output, true);
+    if (node->array.type != output->array.type)
+        return gri_fail(g, GR_ERR_TYPE, "%s: cotangent %s for output %s", w->what, a, b);
+    if (!gri_same_dims(&node->array, &output->array))
+        return gri_fail(g, GR_ERR_SHAPE, "%s: cotangent %s for output %s", w->what, a, b);
+    return GR_OK;
+}
+
+static bool is_unset(gr_tensor t) { return !t.graph && t.index == 0; }
+
+/* Starts the walk at one output. */
+static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent)
+{
+    gr_graph *g = w->g;
+    uint32_t *adjoint = adjoint_of(w, output->index);
+    if (!is_unset(cotangent)) {
+        const gr_status status = check_cotangent(w, output, cotangent);
+        return status == GR_OK ? accumulate(w, adjoint, node_at(g, cotangent.index)) : status;
+    }
+    if (output->array.count != 1) {
+        char text[TEXT_BYTES];
+        gri_describe(text, sizeof text, output, false);
+        return gri_fail(g, GR_ERR_NOT_SCALAR,
+                        "%s: %s has %" PRId64 " elements: give a cotangent, or reduce it to a scalar",
+                        w->what, text, output->array.count);
+    }
+    const gri_mark mark = gri_mark_here(g);
+    const gri_node *one = ones_like(g, output, 1, false);
+    const gr_status status = one ? accumulate(w, adjoint, one) : g->status;
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+/* ---- Gradients of leaves
+ * ---------------------------------------------------------------------------------------- */
+
+void gri_drop_gradient(gr_graph *g, gri_node *node)
+{
+    if (!node->gradient) return;
+    gri_kept_release(g, gri_kept_node(g, node->gradient));
+    node->gradient = 0;
+}
+
+/* Whether the adjoint of this node goes into its gradient. */
+static bool takes_gradient(const gri_node *node)
+{
+    return node && (node->flags & GRI_REQUIRES_GRAD) && (!node->operands || (node->flags & GRI_RETAIN_GRAD));
+}
+
+/* All that storing a gradient needs and that can fail. */
+static gr_status prepare(gr_graph *g, gri_node *node, uint32_t adjoint)
+{
+    gri_node *target = gri_kept_node(g, node->gradient ? node->gradient : adjoint);
+    return gri_make_writable(g, target, true);
+}
+
+static void store_gradient(gr_graph *g, gri_node *node, uint32_t *adjoint)
+{
+    gri_node *arrived = gri_kept_node(g, *adjoint);
+    if (!node->gradient) {
+        node->gradient = *adjoint;
+    } else {
+        gri_node *sum = gri_kept_node(g, node->gradient);
+        gri_accumulate(g->threads, &sum->array, &arrived->array);
+        sum->version++;
+        gri_kept_release(g, arrived);
+    }
+    *adjoint = 0;
+}
+
+/* First all that can fail, then the rest: gradients change together or not at all. */
+static gr_status store_gradients(const walk *w)
+{
+    gr_graph *g = w->g;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 1; i < w->step_top + w->kept_top; i++) {
+            const bool kept = i >= w->step_top;
+            uint32_t *adjoint = kept ? &w->kept_adjoint[i - w->step_top] : &w->step_adjoint[i];
+            if (!*adjoint) continue;
+            gri_node *node = kept ? g->kept.slot[i - w->step_top].node : g->step.slot[i].node;
+            if (!takes_gradient(node)) continue;
+            if (pass == 0) {
+                const gr_status status = prepare(g, node, *adjoint);
+                if (status != GR_OK) return status;
+            } else {
+                store_gradient(g, node, adjoint);
+            }
+        }
+    }
+    return GR_OK;
+}
+
+static gr_status check_differentiable(gr_graph *g, const char *what, const gri_node *output)
+{
+    if (output->flags & GRI_REQUIRES_GRAD) return GR_OK;
+    char text[TEXT_BYTES];
+    gri_describe(text, sizeof text, output, false);
+    return gri_fail(g, GR_ERR_NO_HISTORY, "%s: %s depends on nothing that requires a gradient", what, text);
+}
+
+gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
+{
+    gr_graph *g = output.graph;
+    if (!g) return GR_ERR_HANDLE;
+    if (g->status != GR_OK) return g->status;
+    const gri_node *node = gri_resolve(output, "backward");
+    if (!node) return g->status;
+    gr_status status = check_differentiable(g, "backward", node);
+    walk w;
+    if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
+    if (status != GR_OK) return status;
+    status = seed(&w, node, options ? options->cotangent : GR_NONE);
+    if (status == GR_OK) status = walk_down(&w);
+    if (status == GR_OK) status = store_gradients(&w);
+    walk_end(&w);
+    return status;
+}
+
+gr_status gr_backward(gr_tensor loss) { return gr_backward_with(loss, NULL); }
+
+gr_tensor gr_gradient(gr_tensor t)
+{
+    const gri_node *node = gri_resolve(t, "gradient");
+    if (!node) return gri_invalid(t.graph);
+    if (!node->gradient) {
+        char text[TEXT_BYTES];
+        gri_describe(text, sizeof text, node, false);
+        gri_fail(t.graph, GR_ERR_NO_GRADIENT, "gradient: none has arrived at %s: %s", text,
+                 !(node->flags & GRI_REQUIRES_GRAD) ? "it does not require one"
+                 : node->operands && !(node->flags & GRI_RETAIN_GRAD)
+                     ? "interior tensors need gr_retain_grad before gr_backward"
+                     : "no gr_backward has reached it");
+        return gri_invalid(t.graph);
+    }
+    return gri_handle(t.graph, gri_kept_node(t.graph, node->gradient));
+}
+
+bool gr_has_gradient(gr_tensor t)
+{
+    const gri_node *node = gr_is_valid(t) ? gri_lookup(t.graph, t.index, t.generation) : NULL;
+    return node && node->gradient;
+}
+
+gr_tensor gr_retain_grad(gr_tensor t)
+{
+    gri_node *node = gri_resolve(t, "retain_grad");
+    if (!node || check_differentiable(t.graph, "retain_grad", node) != GR_OK) return gri_invalid(t.graph);
+    node->flags |= GRI_RETAIN_GRAD;
+    return t;
+}
+
+gr_status gr_clear_grad(gr_tensor t)
+{
+    gri_node *node = gri_resolve(t, "clear_grad");
+    if (!node) return t.graph ? t.graph->status : GR_ERR_HANDLE;
+    gri_drop_gradient(t.graph, node);
+    return GR_OK;
+}
+
+static gr_status zero_gradient(gr_graph *g, gri_node *node)
+{
+    if (!node->gradient) {
+        const gri_node *zeros = ones_like(g, node, 0, true);
+        if (!zeros) return g->status;
+        node->gradient = zeros->index;
+        return GR_OK;
+    }
+    gri_node *gradient = gri_kept_node(g, node->gradient);
+    const gr_status status = gri_make_writable(g, gradient, false);
+    if (status != GR_OK) return status;
+    gri_fill(&gradient->array, 0);
+    gradient->version++;
+    return GR_OK;
+}
+
+gr_status gr_zero_grad(gr_tensor t)
+{
+    gri_node *node = gri_resolve(t, "zero_grad");
+    if (!node) return t.graph ? t.graph->status : GR_ERR_HANDLE;
+    const gr_status status = check_differentiable(t.graph, "zero_grad", node);
+    return status == GR_OK ? zero_gradient(t.graph, node) : status;
+}
+
+gr_status gr_clear_grads(gr_graph *g)
+{
+    if (!g) return GR_ERR_HANDLE;
+    for (uint32_t i = 0; i < g->n_params; i++) gri_drop_gradient(g, gri_kept_node(g, g->params[i]));
+    return GR_OK;
+}
+
+gr_status gr_zero_grads(gr_graph *g)
+{
+    if (!g) return GR_ERR_HANDLE;
+    gr_status status = GR_OK;
+    for (uint32_t i = 0; i < g->n_params && status == GR_OK; i++)
+        status = zero_gradient(g, gri_kept_node(g, g->params[i]));
+    return status;
+}
+
+/* ---- Gradients as tensors
+ * ----------------------------------------------------------------------------------------- */
+
+static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
+{
+    gr_graph *g = w->g;
+    for (int i = 0; i < n; i++) {
+        if (inputs[i].graph && inputs[i].graph != g)
+            return gri_fail(g, GR_ERR_GRAPH, "grad: input %d belongs to another graph", i + 1);
+        if (inputs[i].index == 0)
+            return gri_fail(g, GR_ERR_HANDLE, "grad: input %d is an invalid handle", i + 1);
+        const gri_node *node = gri_resolve(inputs[i], "grad");
+        if (!node) return g->status;
+        const gr_status status = check_differentiable(g, "grad", node);
+        if (status != GR_OK) return status;
+        *need_of(w, node->index) = NEEDED | TARGET;
+    }
+    return GR_OK;
+}
+
+/* What leads from the targets upwards is needed. Operands come before what uses them, so one pass up is
+ * enough. */
+static void spread_need(const walk *w)
+{
+    for (uint32_t i = 1; i < w->step_top; i++) {
+        const gri_node *node = w->g->step.slot[i].node;
+        if (!node || !node->operands) continue;
+        for (uint32_t k = 0; k < node->n_operands; k++) {
+            const gri_operand *o = &node->operands[k];
+            if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
+                *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
+                w->step_need[i] |= NEEDED;
+        }
+    }
+}
+
+static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tensor *gradients)
+{
+    gr_graph *g = w->g;
+    for (int i = 0; i < n; i++) {
+        const uint32_t adjoint = *adjoint_of(w, inputs[i].index);
+        const gri_node *result;
+        if (!adjoint)
+            result = ones_like(g, node_at(g, inputs[i].index), 0, false);
+        else
+            result = w->record ? node_at(g, adjoint) : gri_push_value(g, gri_kept_node(g, adjoint));
+        if (!result) return g->status;
+        gradients[i] = gri_handle(g, result);
+    }
+    return GR_OK;
+}
+
+static gr_status seed_all(const walk *w, int n, const gr_tensor *outputs, const gr_tensor *cotangents)
+{
+    gr_graph *g = w->g;
+    gr_status status = GR_OK;
+    for (int i = 0; i < n && status == GR_OK; i++) {
+        if (outputs[i].graph != g)
+            return gri_fail(g, GR_ERR_GRAPH, "grad: output %d belongs to another graph", i + 1);
+        const gri_node *node = gri_resolve(outputs[i], "grad");
+        if (!node) return g->status;
+        if (!gr_type_is_float(node->array.type))
+            return gri_fail(g, GR_ERR_TYPE, "grad: output %d is %s; only floats can be differentiated", i + 1,
+                            gr_type_name(node->array.type));
+        status = seed(w, node, cotangents ? cotangents[i] : GR_NONE);
+    }
+    return status;
+}
+
+gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
+                  const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients)
+{
+    gr_graph *g = n_outputs > 0 && outputs ? outputs[0].graph
+                  : n_inputs > 0 && inputs ? inputs[0].graph
+                                           : NULL;
+    for (int i = 0; gradients && i < n_inputs; i++) gradients[i] = gri_invalid(g);
+    if (!g) return GR_ERR_HANDLE;
+    if (g->status != GR_OK) return g->status;
+    if (n_outputs <= 0 || n_inputs < 0 || !outputs || (n_inputs > 0 && (!inputs || !gradients)))
+        return gri_fail(g, GR_ERR_ARGUMENT, "grad: %d outputs and %d inputs, or NULL for them", n_outputs,
+                        n_inputs);
+    const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
+    walk w;
+    gr_status status = walk_begin(&w, g, "grad", o.record, o.retain, true);
+    if (status != GR_OK) return status;
+    const gri_mark mark = gri_mark_here(g);
+    status = mark_targets(&w, n_inputs, inputs);
+    if (status == GR_OK) {
+        spread_need(&w);
+        status = seed_all(&w, n_outputs, outputs, cotangents);
+    }
+    if (status == GR_OK) status = walk_down(&w);
+    if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
+    walk_end(&w);
+    if (status != GR_OK) {
+        gri_pop(g, mark);
+        for (int i = 0; i < n_inputs; i++) gradients[i] = gri_invalid(g);
+    }
+    return status;
+}
+
+gr_tensor gr_derivative(gr_tensor y, gr_tensor x)
+{
+    const gri_node *node = gri_resolve(y, "derivative");
+    if (!node) return gri_invalid(y.graph);
+    const gri_node *ones = ones_like(y.graph, node, 1, false);
+    if (!ones) return gri_invalid(y.graph);
+    const gr_tensor cotangent = gri_handle(y.graph, ones);
+    gr_tensor gradient = gri_invalid(y.graph);
+    gr_grad(1, &y, 1, &x, &cotangent, &(gr_grad_options){.record = true}, &gradient);
+    return gradient;
+}

@@ -1,0 +1,201 @@
+/*
+ * The life of a graph: creation, reset, scopes, recording, memory figures, random state, destruction.
+ */
+#include "graph/graph.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_SCOPES = 8 };
+
+static bool choose_isa(gr_isa wanted, gri_isa *isa)
+{
+    switch (wanted) {
+    case GR_ISA_AUTO:
+        *isa = gri_isa_best();
+        return true;
+    case GR_ISA_PORTABLE:
+        *isa = GRI_ISA_PORTABLE;
+        return true;
+    case GR_ISA_AVX2:
+        *isa = GRI_ISA_AVX2;
+        break;
+    case GR_ISA_AVX512:
+        *isa = GRI_ISA_AVX512;
+        break;
+    default:
+        return false;
+    }
+    return gri_isa_available(*isa);
+}
+
+gr_graph *gr_graph_create(const gr_graph_options *options)
+{
+    const gr_graph_options o = options ? *options : (gr_graph_options){0};
+    gri_isa isa;
+    if (o.threads < 0 || !choose_isa(o.isa, &isa) || !o.allocator.allocate != !o.allocator.deallocate)
+        return NULL;
+    gri_memory memory;
+    gri_memory_init(&memory, &o.allocator, o.byte_limit);
+    gr_graph *g = gri_alloc_zeroed(&memory, sizeof *g);
+    if (!g) return NULL;
+    g->memory = memory;
+    g->isa = isa;
+    g->recording = true;
+    g->rng.seed = o.seed;
+    g->n_threads = o.threads > 1 ? o.threads : 1;
+    if (g->n_threads > 1) {
+        g->threads = gri_threads_create(&g->memory, g->n_threads);
+        if (!g->threads) {
+            gr_graph_destroy(g);
+            return NULL;
+        }
+    }
+    return g;
+}
+
+void gr_graph_destroy(gr_graph *g)
+{
+    if (!g) return;
+    if (g->threads) gri_threads_destroy(g->threads);
+    gri_pop(g, (gri_mark){0});
+    gri_arena_trim(g);
+    for (uint32_t i = 1; i < g->kept.top; i++)
+        if (g->kept.slot[i].node) gri_kept_release(g, g->kept.slot[i].node);
+    while (g->owned) {
+        gri_owned *block = g->owned;
+        g->owned = block->next;
+        gri_free(&g->memory, block, block->bytes);
+    }
+    gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));
+    gri_free(&g->memory, g->kept.slot, g->kept.capacity * sizeof(gri_slot));
+    gri_free(&g->memory, g->scopes, g->scope_capacity * sizeof *g->scopes);
+    gri_free(&g->memory, g->params, g->param_capacity * sizeof *g->params);
+    gri_memory memory = g->memory; /* the graph itself is one of its blocks */
+    gri_free(&memory, g, sizeof *g);
+    gri_memory_trim(&memory);
+}
+
+/* ---- Lifetimes ---------------------------------------------------------------------------------------- */
+
+gr_status gr_graph_reset(gr_graph *g)
+{
+    if (!g) return GR_ERR_HANDLE;
+    if (g->n_scopes)
+        return gri_fail(g, GR_ERR_STATE, "reset: %u scopes are open; gr_scope_end frees their tensors",
+                        g->n_scopes);
+    gri_pop(g, (gri_mark){0});
+    return GR_OK;
+}
+
+gr_scope gr_scope_begin(gr_graph *g)
+{
+    const gr_scope none = {g, 0, 0};
+    if (!g) return none;
+    if (g->n_scopes == g->scope_capacity) {
+        const uint32_t capacity = g->scope_capacity ? 2 * g->scope_capacity : FIRST_SCOPES;
+        gri_open_scope *scopes = gri_grow(&g->memory, g->scopes, g->scope_capacity * sizeof *scopes,
+                                          capacity * sizeof *scopes);
+        if (!scopes) {
+            gri_fail_memory(g, "scope_begin", capacity * sizeof *scopes);
+            return none;
+        }
+        g->scopes = scopes;
+        g->scope_capacity = capacity;
+    }
+    if (++g->next_scope_id == 0) g->next_scope_id = 1;
+    g->scopes[g->n_scopes] = (gri_open_scope){gri_mark_here(g), g->next_scope_id};
+    g->n_scopes++;
+    return (gr_scope){g, g->n_scopes, g->next_scope_id};
+}
+
+gr_status gr_scope_end(gr_scope scope, int n, const gr_tensor *survivors)
+{
+    gr_graph *g = scope.graph;
+    if (!g) return GR_ERR_HANDLE;
+    if (scope.depth == 0 && scope.id == 0 && g->status != GR_OK) return g->status; /* its begin failed */
+    if (scope.depth == 0 || scope.depth > g->n_scopes || g->scopes[scope.depth - 1].id != scope.id)
+        return gri_fail(g, GR_ERR_STATE, "scope_end: this scope is not open");
+    if (n < 0 || (n > 0 && !survivors))
+        return gri_fail(g, GR_ERR_ARGUMENT, "scope_end: %d survivors at NULL", n);
+    gr_status status = GR_OK;
+    int living = n;
+    for (int i = 0; i < n; i++) {
+        /* A survivor that failed to be made, or is gone, cannot survive; the others still must. */
+        if (survivors[i].graph == g && survivors[i].index == 0 && g->status != GR_OK) continue;
+        if (!gri_resolve(survivors[i], "scope_end")) status = g->status;
+    }
+    const gri_mark mark = g->scopes[scope.depth - 1].mark;
+    if (living == 0) {
+        gri_pop(g, mark);
+    } else {
+        const gr_status popped = gri_pop_keeping(g, mark, n, survivors);
+        if (popped != GR_OK) status = popped; /* nothing was freed; the enclosing scope will do it */
+    }
+    g->n_scopes = scope.depth - 1;
+    return status;
+}
+
+void gr_no_grad_begin(gr_graph *g)
+{
+    if (!g) return;
+    g->no_grad_depth++;
+    g->recording = false;
+}
+
+void gr_no_grad_end(gr_graph *g)
+{
+    if (!g) return;
+    if (g->no_grad_depth == 0) {
+        gri_fail(g, GR_ERR_STATE, "no_grad_end: without a gr_no_grad_begin");
+        return;
+    }
+    g->recording = --g->no_grad_depth == 0;
+}
+
+bool gr_is_recording(const gr_graph *g) { return g && g->recording; }
+
+/* ---- Memory ---------------------------------------------------------------------------------------------
+ */
+
+gr_memory_info gr_graph_memory(const gr_graph *g)
+{
+    if (!g) return (gr_memory_info){0};
+    const gri_memory *m = &g->memory;
+    return (gr_memory_info){
+        m->used,       m->used_peak, m->reserved, m->reserved_peak, m->limit == SIZE_MAX ? 0 : m->limit,
+        m->allocations};
+}
+
+void gr_graph_reset_memory_peak(gr_graph *g)
+{
+    if (!g) return;
+    g->memory.used_peak = g->memory.used;
+    g->memory.reserved_peak = g->memory.reserved;
+}
+
+void gr_graph_trim(gr_graph *g)
+{
+    if (!g) return;
+    gri_arena_trim(g);
+    gri_memory_trim(&g->memory);
+}
+
+/* ---- Random state and machine
+ * ------------------------------------------------------------------------------ */
+
+void gr_seed(gr_graph *g, uint64_t seed)
+{
+    if (g) g->rng = (gr_rng_state){seed, 0};
+}
+
+gr_rng_state gr_rng_get(const gr_graph *g) { return g ? g->rng : (gr_rng_state){0}; }
+
+void gr_rng_set(gr_graph *g, gr_rng_state state)
+{
+    if (g) g->rng = state;
+}
+
+int gr_graph_threads(const gr_graph *g) { return g ? g->n_threads : 0; }
+const char *gr_graph_isa(const gr_graph *g) { return g ? gri_isa_name(g->isa) : ""; }
+int gr_processor_count(void) { return gri_processors(); }

@@ -1,0 +1,221 @@
+/*
+ * The inside of a graph: slots, nodes, buffers, and what the files of src/graph share.
+ *
+ * A handle is (graph, index, generation). The index names a slot in one of two tables:
+ *   step slots  a stack. Operations push; reset and scope ends pop. The order of indices is the order of
+ * creation, hence a topological order: an operation is made after its operands. kept slots  (GRI_KEPT set in
+ * the index) a table with a free list: leaves outside any scope, gradients, and adjoints during a backward
+ * pass. A kept node has no operands, so every kept node precedes every step node. Each time a slot is taken
+ * its generation grows; a handle with another generation is stale.
+ *
+ * Nodes of step slots stand one behind the other in an arena, each a record of variable size: the struct,
+ * then operands, attributes, dims, strides, and the elements themselves if they fit in GRI_INLINE_BYTES.
+ * Other elements are in reference-counted buffers that views share.
+ *
+ * Invariants: elements of a buffer with more than one reference are never written (a write makes a new
+ * buffer), so the value of an operation never changes; node->version counts the writes to a leaf.
+ */
+#ifndef GRI_GRAPH_GRAPH_H
+#define GRI_GRAPH_GRAPH_H
+
+#include "gradus/autograd.h"
+#include "gradus/custom.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "base/cpu.h"
+
+enum { GRI_INLINE_BYTES = 64, GRI_MESSAGE_BYTES = 1024, GRI_FEW = 8 };
+#define GRI_KEPT UINT32_C(0x80000000)
+
+typedef struct gri_buffer {
+    uint32_t references;
+    size_t bytes; /* of the elements, which start GRI_ALIGN bytes behind this header */
+} gri_buffer;
+
+/* A use of a tensor by a recorded operation. */
+typedef struct gri_operand {
+    uint32_t index, generation, version;
+} gri_operand;
+
+enum {
+    GRI_REQUIRES_GRAD = 1 << 0,
+    GRI_CONTIGUOUS = 1 << 1,
+    GRI_PARAM = 1 << 2,
+    GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
+    GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
+    GRI_RELEASED = 1 << 5     /* its history was walked without retain */
+};
+
+typedef struct gri_node {
+    gr_array array;        /* first: a node can be handed to a primitive as its array */
+    const gr_op *op;       /* NULL: a leaf */
+    gri_buffer *buffer;    /* NULL: the elements are inside the record */
+    gri_operand *operands; /* NULL: not recorded */
+    void *attributes;
+    char *name; /* a block of its own; NULL: none */
+    uint32_t n_operands;
+    uint32_t index, generation, version;
+    uint32_t flags;
+    uint32_t gradient; /* index of a kept node; 0: none */
+} gri_node;
+
+typedef struct gri_slot {
+    gri_node *node; /* NULL: freed */
+    uint32_t generation;
+    uint32_t next_free; /* kept slots only */
+} gri_slot;
+
+typedef struct gri_slots {
+    gri_slot *slot; /* entry 0 is never used */
+    uint32_t top, capacity;
+    uint32_t first_free; /* kept slots only; 0: none */
+} gri_slots;
+
+typedef struct gri_chunk {
+    struct gri_chunk *next;
+    size_t bytes; /* of the whole block, header included */
+} gri_chunk;
+
+/* A place on the step stack to return to. */
+typedef struct gri_mark {
+    gri_chunk *chunk;
+    size_t offset;
+    uint32_t top;
+} gri_mark;
+
+typedef struct gri_open_scope {
+    gri_mark mark;
+    uint32_t id;
+} gri_open_scope;
+
+/* A block that lives as long as the graph. */
+typedef struct gri_owned {
+    struct gri_owned *next;
+    size_t bytes;
+} gri_owned;
+
+struct gr_graph {
+    gri_memory memory;
+    gri_slots step, kept;
+    gri_chunk *first_chunk, *chunk; /* of the arena; `chunk` is the one being filled, up to `offset` */
+    size_t offset;
+    bool recording;
+    uint32_t no_grad_depth;
+    gri_open_scope *scopes;
+    uint32_t n_scopes, scope_capacity, next_scope_id;
+    uint32_t *params; /* indices of kept nodes */
+    uint32_t n_params, param_capacity;
+    gri_owned *owned;
+    gri_threads *threads;
+    int n_threads;
+    gri_isa isa;
+    gr_rng_state rng;
+    gr_status status;
+    char message[GRI_MESSAGE_BYTES];
+};
+
+/* ---- error.c ---------------------------------------------------------------------------------------- */
+
+/* Stores the error if none is pending; NULL graph allowed. Returns status. */
+gr_status gri_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
+/* GR_ERR_LIMIT or GR_ERR_MEMORY, whichever it was. `what` needed `bytes`. */
+gr_status gri_fail_memory(gr_graph *g, const char *what, size_t bytes);
+/* Writes "name [2, 3]", with the type if asked for, and returns the length it has or would have. */
+size_t gri_describe(char *to, size_t room, const gri_node *node, bool with_type);
+/* Writes "[2, 3]". */
+size_t gri_describe_shape(char *to, size_t room, int ndim, const int64_t *dims);
+
+static inline gr_tensor gri_invalid(gr_graph *g) { return (gr_tensor){g, 0, 0}; }
+
+/* ---- node.c ---------------------------------------------------------------------------------------- */
+
+static inline gr_tensor gri_handle(gr_graph *g, const gri_node *node)
+{
+    return (gr_tensor){g, node->index, node->generation};
+}
+
+/* The node, or NULL if it is gone. */
+static inline gri_node *gri_lookup(const gr_graph *g, uint32_t index, uint32_t generation)
+{
+    const gri_slots *table = index & GRI_KEPT ? &g->kept : &g->step;
+    const uint32_t i = index & ~GRI_KEPT;
+    if (i >= table->top || table->slot[i].generation != generation) return NULL;
+    return table->slot[i].node;
+}
+
+/* The node of a kept index that is known to be alive. */
+static inline gri_node *gri_kept_node(const gr_graph *g, uint32_t index)
+{
+    return g->kept.slot[index & ~GRI_KEPT].node;
+}
+
+/* The node of a user's handle; NULL, and the error set, if there is none. `what` names the call. */
+gri_node *gri_resolve(gr_tensor t, const char *what);
+
+static inline void *gri_buffer_data(gri_buffer *buffer) { return (char *)buffer + GRI_ALIGN; }
+gri_buffer *gri_buffer_create(gr_graph *g, size_t bytes);
+void gri_buffer_release(gr_graph *g, gri_buffer *buffer);
+
+/* What a new node is to be. */
+typedef struct gri_recipe {
+    const gr_op *op;
+    gr_type type;
+    int ndim;
+    const int64_t *dims;
+    const int64_t *strides; /* NULL: row-major */
+    int64_t count;
+    size_t n_operands; /* room for recorded operands; 0: not recorded */
+    size_t attribute_bytes;
+    gri_buffer *buffer; /* shared; gets one more reference. NULL: new elements */
+    void *data;         /* with buffer: the first element */
+    uint32_t flags;
+    bool in_buffer; /* new elements never inside the record */
+} gri_recipe;
+
+/* A new node on the step stack, or in the kept table; elements not cleared. NULL, and the error set, if
+ * memory runs out. */
+gri_node *gri_push(gr_graph *g, const gri_recipe *recipe);
+gri_node *gri_keep_new(gr_graph *g, const gri_recipe *recipe);
+
+/* A kept leaf with the value of `node`: shares its buffer, or copies its inline elements. */
+gri_node *gri_keep_value(gr_graph *g, const gri_node *node);
+/* A step leaf with the value of `node`. */
+gri_node *gri_push_value(gr_graph *g, const gri_node *node);
+void gri_kept_release(gr_graph *g, gri_node *node);
+/* Makes the elements contiguous and no one else's, so that they can be written. `keep`: the old values
+ * matter. */
+gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep);
+
+gri_mark gri_mark_here(const gr_graph *g);
+/* Frees all step nodes made since the mark. */
+void gri_pop(gr_graph *g, gri_mark mark);
+/* Frees what was made since the mark, but the survivors and what their recorded history needs. */
+gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *survivors);
+/* Frees chunks of the arena that are not in use. */
+void gri_arena_trim(gr_graph *g);
+/* Copies a name into the node; NULL clears. */
+gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
+
+/* A block that lives as long as the graph; NULL and the error set on failure. */
+void *gri_own(gr_graph *g, size_t bytes);
+
+/* ---- shape.c ------------------------------------------------------------------------------------------- */
+
+/* Product of the dims; false if it, or the bytes of that many elements, do not fit in 63 bits, or a dim is
+ * negative. */
+bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count);
+void gri_row_major(int ndim, const int64_t *dims, int64_t *strides);
+bool gri_is_contiguous(int ndim, const int64_t *dims, const int64_t *strides);
+bool gri_same_dims(const gr_array *a, const gr_array *b);
+/* Whether `from` broadcasts to `to`. */
+bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const int64_t *to);
+/* Checks a shape given by a user; the error is set. `what` names the call. */
+gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_shape *shape, int64_t *count);
+
+/* ---- backward.c
+ * -------------------------------------------------------------------------------------------- */
+
+/* Drops the gradient of a node, if it has one. */
+void gri_drop_gradient(gr_graph *g, gri_node *node);
+
+#endif

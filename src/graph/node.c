@@ -1,0 +1,359 @@
+/*
+ * Slots, nodes, buffers, the arena: see graph.h for how they fit together. Nothing here knows what an
+ * operation means.
+ */
+#include "graph/graph.h"
+#include "ops/kernels/copy.h"
+
+#include <string.h>
+
+enum { NODE_ALIGN = 16, FIRST_SLOTS = 64, FIRST_CHUNK_BYTES = 1 << 14, LARGEST_CHUNK_BYTES = 1 << 20 };
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+/* ---- Buffers ---------------------------------------------------------------------------------------- */
+
+gri_buffer *gri_buffer_create(gr_graph *g, size_t bytes)
+{
+    gri_buffer *buffer = gri_alloc(&g->memory, bytes + GRI_ALIGN);
+    if (!buffer) return NULL;
+    buffer->references = 1;
+    buffer->bytes = bytes;
+    return buffer;
+}
+
+void gri_buffer_release(gr_graph *g, gri_buffer *buffer)
+{
+    if (buffer && --buffer->references == 0) gri_free(&g->memory, buffer, buffer->bytes + GRI_ALIGN);
+}
+
+/* ---- Slots -------------------------------------------------------------------------------------------- */
+
+/* Room for one more slot. */
+static bool grow_slots(gr_graph *g, gri_slots *table)
+{
+    if (table->top < table->capacity) return true;
+    const uint32_t capacity = table->capacity ? table->capacity * 2 : FIRST_SLOTS;
+    if (capacity >= GRI_KEPT) return false;
+    const size_t old_bytes = table->capacity * sizeof(gri_slot), bytes = capacity * sizeof(gri_slot);
+    gri_slot *slot = gri_grow(&g->memory, table->slot, old_bytes, bytes);
+    if (!slot) return false;
+    memset((char *)slot + old_bytes, 0, bytes - old_bytes);
+    table->slot = slot;
+    table->capacity = capacity;
+    if (table->top == 0) table->top = 1; /* index 0 means invalid */
+    return true;
+}
+
+/* ---- The arena ------------------------------------------------------------------------------------------
+ */
+
+static bool arena_has_room(const gr_graph *g, size_t bytes)
+{
+    return g->chunk && g->offset + bytes <= g->chunk->bytes;
+}
+
+/* Goes on to the next chunk, or makes one, that has room for a record. */
+static bool arena_advance(gr_graph *g, size_t bytes)
+{
+    const size_t needed = bytes + GRI_ALIGN;
+    gri_chunk **link = g->chunk ? &g->chunk->next : &g->first_chunk;
+    if (*link && (*link)->bytes < needed) { /* too small for this record: it goes, with all behind it */
+        gri_arena_trim(g);
+    }
+    if (!*link) {
+        size_t size = g->chunk ? g->chunk->bytes * 2 : FIRST_CHUNK_BYTES;
+        if (size > LARGEST_CHUNK_BYTES) size = LARGEST_CHUNK_BYTES;
+        if (size < needed) size = needed;
+        gri_chunk *chunk = gri_alloc(&g->memory, size);
+        if (!chunk) return false;
+        chunk->next = NULL;
+        chunk->bytes = size;
+        *link = chunk;
+    }
+    g->chunk = *link;
+    g->offset = GRI_ALIGN;
+    return true;
+}
+
+void gri_arena_trim(gr_graph *g)
+{
+    gri_chunk **link = g->chunk ? &g->chunk->next : &g->first_chunk;
+    while (*link) {
+        gri_chunk *chunk = *link;
+        *link = chunk->next;
+        gri_free(&g->memory, chunk, chunk->bytes);
+    }
+}
+
+/* ---- Nodes ------------------------------------------------------------------------------------------------
+ */
+
+typedef struct record_size {
+    size_t operands, attributes, shape, elements, total; /* offsets in the record, and its bytes */
+    bool in_buffer;
+} record_size;
+
+static record_size measure(const gri_recipe *r)
+{
+    record_size s;
+    const size_t bytes = (size_t)r->count * gr_type_size(r->type);
+    s.in_buffer = !r->buffer && (r->in_buffer || bytes > GRI_INLINE_BYTES);
+    const bool is_inline = !r->buffer && !s.in_buffer;
+    s.operands = sizeof(gri_node);
+    s.attributes = s.operands + round_up(r->n_operands * sizeof(gri_operand), 8);
+    s.shape = s.attributes + round_up(r->attribute_bytes, 8);
+    s.elements = s.shape + 2 * sizeof(int64_t) * (size_t)r->ndim;
+    s.total = s.elements;
+    if (is_inline) {
+        s.elements = round_up(s.elements, NODE_ALIGN);
+        s.total = s.elements + bytes;
+    }
+    s.total = round_up(s.total, NODE_ALIGN);
+    return s;
+}
+
+/* Fills a record; the index and generation are set by the caller. Takes over `fresh`, the buffer of new
+ * elements, if any. */
+static gri_node *fill(void *record, const gri_recipe *r, const record_size *s, gri_buffer *fresh)
+{
+    gri_node *node = record;
+    char *base = record;
+    int64_t *dims = (int64_t *)(void *)(base + s->shape), *strides = dims + r->ndim;
+    for (int i = 0; i < r->ndim; i++) dims[i] = r->dims[i];
+    node->flags = r->flags;
+    if (r->strides) {
+        for (int i = 0; i < r->ndim; i++) strides[i] = r->strides[i];
+        if (gri_is_contiguous(r->ndim, dims, strides)) node->flags |= GRI_CONTIGUOUS;
+    } else {
+        gri_row_major(r->ndim, dims, strides);
+        node->flags |= GRI_CONTIGUOUS;
+    }
+    node->buffer = r->buffer ? r->buffer : fresh;
+    if (r->buffer) r->buffer->references++;
+    node->array = (gr_array){.data = r->buffer ? r->data
+                                     : fresh   ? gri_buffer_data(fresh)
+                                               : base + s->elements,
+                             .dims = dims,
+                             .strides = strides,
+                             .count = r->count,
+                             .type = r->type,
+                             .ndim = r->ndim};
+    node->op = r->op;
+    node->operands = r->n_operands ? (gri_operand *)(void *)(base + s->operands) : NULL;
+    node->n_operands = (uint32_t)r->n_operands;
+    node->attributes = r->attribute_bytes ? base + s->attributes : NULL;
+    node->name = NULL;
+    node->version = 0;
+    node->gradient = 0;
+    return node;
+}
+
+static const char *what_of(const gri_recipe *r) { return r->op ? r->op->name : "tensor"; }
+
+/* The buffer of a new node's elements, if they need one; false if memory ran out. */
+static bool make_elements(gr_graph *g, const gri_recipe *r, const record_size *s, gri_buffer **fresh)
+{
+    *fresh = NULL;
+    if (!s->in_buffer) return true;
+    const size_t bytes = (size_t)r->count * gr_type_size(r->type);
+    *fresh = gri_buffer_create(g, bytes);
+    if (!*fresh) gri_fail_memory(g, what_of(r), bytes);
+    return *fresh != NULL;
+}
+
+gri_node *gri_push(gr_graph *g, const gri_recipe *r)
+{
+    const record_size s = measure(r);
+    gri_buffer *fresh;
+    if (!make_elements(g, r, &s, &fresh)) return NULL;
+    if ((g->step.top >= g->step.capacity && !grow_slots(g, &g->step)) ||
+        (!arena_has_room(g, s.total) && !arena_advance(g, s.total))) {
+        gri_buffer_release(g, fresh);
+        gri_fail_memory(g, what_of(r), s.total);
+        return NULL;
+    }
+    gri_node *node = fill((char *)g->chunk + g->offset, r, &s, fresh);
+    g->offset += s.total;
+    node->index = g->step.top++;
+    gri_slot *slot = &g->step.slot[node->index];
+    slot->node = node;
+    node->generation = ++slot->generation;
+    return node;
+}
+
+gri_node *gri_keep_new(gr_graph *g, const gri_recipe *r)
+{
+    const record_size s = measure(r);
+    gri_slots *table = &g->kept;
+    gri_buffer *fresh;
+    if (!make_elements(g, r, &s, &fresh)) return NULL;
+    void *record = gri_alloc(&g->memory, s.total);
+    if (!record || (!table->first_free && !grow_slots(g, table))) {
+        gri_free(&g->memory, record, s.total);
+        gri_buffer_release(g, fresh);
+        gri_fail_memory(g, what_of(r), s.total);
+        return NULL;
+    }
+    uint32_t i = table->first_free;
+    if (i)
+        table->first_free = table->slot[i].next_free;
+    else
+        i = table->top++;
+    gri_node *node = fill(record, r, &s, fresh);
+    node->index = i | GRI_KEPT;
+    table->slot[i].node = node;
+    node->generation = ++table->slot[i].generation;
+    return node;
+}
+
+/* A recipe for a leaf that shares the elements of `node`. */
+static gri_recipe value_recipe(const gri_node *node)
+{
+    return (gri_recipe){.type = node->array.type,
+                        .ndim = node->array.ndim,
+                        .dims = node->array.dims,
+                        .strides = node->buffer ? node->array.strides : NULL,
+                        .count = node->array.count,
+                        .buffer = node->buffer,
+                        .data = node->array.data};
+}
+
+static gri_node *with_value(gri_node *copy, const gri_node *node)
+{
+    if (copy && !node->buffer)
+        memcpy(copy->array.data, node->array.data,
+               (size_t)node->array.count * gr_type_size(node->array.type));
+    return copy;
+}
+
+gri_node *gri_keep_value(gr_graph *g, const gri_node *node)
+{
+    const gri_recipe r = value_recipe(node);
+    return with_value(gri_keep_new(g, &r), node);
+}
+
+gri_node *gri_push_value(gr_graph *g, const gri_node *node)
+{
+    const gri_recipe r = value_recipe(node);
+    return with_value(gri_push(g, &r), node);
+}
+
+gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name)
+{
+    char *copy = NULL;
+    if (name && *name) {
+        const size_t bytes = strlen(name) + 1;
+        copy = gri_alloc(&g->memory, bytes);
+        if (!copy) return gri_fail_memory(g, "name", bytes);
+        memcpy(copy, name, bytes);
+    }
+    if (node->name) gri_free(&g->memory, node->name, strlen(node->name) + 1);
+    node->name = copy;
+    return GR_OK;
+}
+
+/* What a node owns outside its record. */
+static void release_belongings(gr_graph *g, gri_node *node)
+{
+    if (node->buffer) gri_buffer_release(g, node->buffer);
+    if (node->gradient) gri_drop_gradient(g, node);
+    if (node->name) gri_set_name(g, node, NULL);
+}
+
+void gri_kept_release(gr_graph *g, gri_node *node)
+{
+    const gri_recipe r = {.type = node->array.type,
+                          .ndim = node->array.ndim,
+                          .count = node->array.count,
+                          .buffer = node->buffer};
+    const record_size s = measure(&r);
+    const uint32_t i = node->index & ~GRI_KEPT;
+    release_belongings(g, node);
+    g->kept.slot[i].node = NULL;
+    g->kept.slot[i].generation++;
+    g->kept.slot[i].next_free = g->kept.first_free;
+    g->kept.first_free = i;
+    gri_free(&g->memory, node, s.total);
+}
+
+gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep)
+{
+    const bool contiguous = node->flags & GRI_CONTIGUOUS;
+    if (contiguous && (!node->buffer || node->buffer->references == 1)) return GR_OK;
+    const size_t bytes = (size_t)node->array.count * gr_type_size(node->array.type);
+    gri_buffer *own = gri_buffer_create(g, bytes);
+    if (!own) return gri_fail_memory(g, "write", bytes);
+    if (keep) gri_copy_array(gri_buffer_data(own), &node->array);
+    gri_buffer_release(g, node->buffer);
+    node->buffer = own;
+    node->array.data = gri_buffer_data(own);
+    gri_row_major(node->array.ndim, node->array.dims, (int64_t *)node->array.strides);
+    node->flags |= GRI_CONTIGUOUS;
+    return GR_OK;
+}
+
+/* ---- Popping
+ * ------------------------------------------------------------------------------------------------ */
+
+gri_mark gri_mark_here(const gr_graph *g) { return (gri_mark){g->chunk, g->offset, g->step.top}; }
+
+void gri_pop(gr_graph *g, gri_mark mark)
+{
+    const uint32_t bottom = mark.top ? mark.top : 1;
+    for (uint32_t i = g->step.top; i-- > bottom;) {
+        gri_node *node = g->step.slot[i].node;
+        if (node && (node->buffer || node->gradient || node->name)) release_belongings(g, node);
+        g->step.slot[i].node = NULL;
+    }
+    if (g->step.top > bottom) g->step.top = bottom;
+    g->chunk = mark.chunk;
+    g->offset = mark.offset;
+}
+
+/* Marks i if it lies in the scope. needed[i - bottom] is one byte per slot. */
+static void need(uint8_t *needed, uint32_t bottom, uint32_t index)
+{
+    if (!(index & GRI_KEPT) && index >= bottom) needed[index - bottom] = 1;
+}
+
+gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *survivors)
+{
+    const uint32_t bottom = mark.top ? mark.top : 1, top = g->step.top;
+    const size_t bytes = top > bottom ? top - bottom : 1;
+    uint8_t *needed = gri_alloc_zeroed(&g->memory, bytes);
+    if (!needed) return gri_fail_memory(g, "scope_end", bytes);
+    for (int i = 0; i < n; i++) need(needed, bottom, survivors[i].index);
+    uint32_t last = 0;
+    for (uint32_t i = top; i-- > bottom;) {
+        gri_node *node = g->step.slot[i].node;
+        if (!node) continue;
+        if (!needed[i - bottom]) {
+            release_belongings(g, node);
+            g->step.slot[i].node = NULL;
+            continue;
+        }
+        if (last == 0) last = i;
+        for (uint32_t k = 0; node->operands && k < node->n_operands; k++)
+            need(needed, bottom, node->operands[k].index);
+    }
+    gri_free(&g->memory, needed, bytes);
+    if (last == 0)
+        gri_pop(g, mark);
+    else
+        g->step.top = last + 1;
+    return GR_OK;
+}
+
+void *gri_own(gr_graph *g, size_t bytes)
+{
+    gri_owned *block = gri_alloc(&g->memory, bytes + GRI_ALIGN);
+    if (!block) {
+        gri_fail_memory(g, "graph", bytes);
+        return NULL;
+    }
+    block->bytes = bytes + GRI_ALIGN;
+    block->next = g->owned;
+    g->owned = block;
+    return (char *)block + GRI_ALIGN;
+}

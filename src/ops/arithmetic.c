@@ -1,0 +1,150 @@
+/* Arithmetic: add, sub, mul, div, neg, scale, add_scalar, square, pow, pow_scalar, maximum, minimum. */
+#include "ops/ops.h"
+
+#include <tgmath.h>
+
+/* Integers wrap around, as unsigned arithmetic does. */
+#define WRAP(EXPRESSION) (int32_t)(EXPRESSION)
+#define U(X)             ((uint32_t)(X))
+
+static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = gr_infer_broadcast(c, out);
+    if (status != GR_OK) return status;
+    return out->type != GR_BOOL ? GR_OK : gr_call_fail(c, GR_ERR_TYPE, "needs f32, f64 or i32", NULL);
+}
+
+/* add, sub, mul: as GRI_BINARY, and for i32, too. */
+#define ARITHMETIC(NAME, INFIX, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B)      \
+    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                \
+    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                              \
+    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                               \
+    static gr_status NAME##_forward(const gr_call *c)                              \
+    {                                                                              \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL}; \
+        return gri_map_call(c, &loops);                                            \
+    }                                                                              \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                                \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                    \
+                                 .arity = 2,                                       \
+                                 .strided = true,                                  \
+                                 .infix = INFIX,                                   \
+                                 .formula = FORMULA,                               \
+                                 .infer = infer_number_broadcast,                  \
+                                 .forward = NAME##_forward,                        \
+                                 .vjp = NAME##_vjp};                               \
+    gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
+
+ARITHMETIC(add, "+", "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy)
+ARITHMETIC(sub, "-", "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy))
+ARITHMETIC(mul, "*", "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a))
+
+GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
+
+/* ---- neg ------------------------------------------------------------------------------------------------
+ */
+
+GRI_LOOP1(neg_f32, float, float, -x)
+GRI_LOOP1(neg_f64, double, double, -x)
+GRI_LOOP1(neg_i32, int32_t, int32_t, WRAP(0u - U(x)))
+static gr_status neg_forward(const gr_call *c)
+{
+    static const gri_loops loops = {neg_f32, neg_f64, neg_i32, NULL};
+    return gri_map_call(c, &loops);
+}
+GRI_RULE1(neg, gr_neg(gy))
+const gr_op gri_op_neg = {.name = "neg",
+                          .arity = 1,
+                          .strided = true,
+                          .formula = "y = -x",
+                          .infer = infer_number_broadcast,
+                          .forward = neg_forward,
+                          .vjp = neg_vjp};
+gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
+
+/* ---- With one number: scale, add_scalar, pow_scalar
+ * ----------------------------------------------------------- */
+
+#define NUMBER_OF(CALL) (*(const double *)(CALL)->attributes)
+/* The number, rounded to the type of the loop: f32 arithmetic stays f32. */
+#define NUMBER(T) ((T)(*(const double *)parameter))
+
+/* A primitive gr_<name>(x, number); EXPRESSION(T) is the value of the loop of type T. */
+#define WITH_NUMBER(NAME, FORMULA, EXPRESSION, RULE)                         \
+    GRI_LOOP1(NAME##_f32, float, float, EXPRESSION(float))                   \
+    GRI_LOOP1(NAME##_f64, double, double, EXPRESSION(double))                \
+    static gr_status NAME##_forward(const gr_call *c)                        \
+    {                                                                        \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NULL, NULL}; \
+        return gri_map_call(c, &loops);                                      \
+    }                                                                        \
+    GRI_RULE1(NAME, RULE)                                                    \
+    const gr_op gri_op_##NAME = {.name = #NAME,                              \
+                                 .arity = 1,                                 \
+                                 .strided = true,                            \
+                                 .formula = FORMULA,                         \
+                                 .attribute_bytes = sizeof(double),          \
+                                 .infer = gri_infer_float,                   \
+                                 .forward = NAME##_forward,                  \
+                                 .vjp = NAME##_vjp};                         \
+    gr_tensor gr_##NAME(gr_tensor x, double number) { return gri_apply1(&gri_op_##NAME, x, &number); }
+
+#define SCALE(T)      x *NUMBER(T)
+#define ADD_SCALAR(T) x + NUMBER(T)
+#define POW_SCALAR(T) (NUMBER(T) == 2 ? x * x : pow(x, NUMBER(T)))
+
+WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)))
+WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy)
+
+/* gy p x^(p-1); x^0 is constant, also at 0. */
+static gr_tensor pow_scalar_rule(gr_tensor gy, gr_tensor x, double p)
+{
+    return p == 0 ? GR_NONE : gr_mul(gy, gr_scale(gr_pow_scalar(x, p - 1), p));
+}
+WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)))
+
+GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2))
+
+/* ---- pow
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* x, but 1 where both masks hold: keeps infinities out of branches that do not count, whose cotangent 0 would
+ * make NaN of them. */
+static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
+{
+    const gr_tensor one = gr_scalar(x.graph, gr_type_of(x), 1);
+    return gr_where(mask1, gr_where(mask2, one, x), x);
+}
+
+static gr_tensor zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
+
+/* b a^(b-1), with 0 at a = b = 0. */
+static gr_tensor pow_by_base(gr_tensor a, gr_tensor b)
+{
+    const gr_tensor safe = one_where(gr_equal(a, zero_like(a)), gr_equal(b, zero_like(b)), b);
+    return gr_mul(b, gr_pow(a, gr_add_scalar(safe, -1)));
+}
+
+/* a^b ln a, with 0 at a = 0 <= b. */
+static gr_tensor pow_by_exponent(gr_tensor a, gr_tensor b, gr_tensor y)
+{
+    const gr_tensor safe = one_where(gr_equal(a, zero_like(a)), gr_greater_equal(b, zero_like(b)), a);
+    return gr_mul(y, gr_log(safe));
+}
+
+GRI_BINARY(pow, "^", "y = a^b", pow(a, b), gr_mul(gy, pow_by_base(a, b)),
+           gr_mul(gy, pow_by_exponent(a, b, y)))
+
+/* ---- maximum, minimum
+ * ---------------------------------------------------------------------------------------- */
+
+/* The cotangent where the operand was the one taken: none where it `lost`, half of it at a tie. */
+static gr_tensor share(gr_tensor gy, gr_tensor lost, gr_tensor tie)
+{
+    return gr_where(lost, zero_like(gy), gr_where(tie, gr_scale(gy, 0.5), gy));
+}
+
+GRI_BINARY(maximum, NULL, "y = max(a, b)", a > b || a != a ? a : b, share(gy, gr_less(a, b), gr_equal(a, b)),
+           share(gy, gr_less(b, a), gr_equal(a, b)))
+GRI_BINARY(minimum, NULL, "y = min(a, b)", a < b || a != a ? a : b,
+           share(gy, gr_greater(a, b), gr_equal(a, b)), share(gy, gr_greater(b, a), gr_equal(a, b)))

@@ -1,0 +1,128 @@
+/*
+ * What the files of src/ops share. A primitive is one block: its loops or kernel call, its rule, its
+ * descriptor gri_op_<name>, its public constructor. registry.h lists the descriptors.
+ *
+ * Rules are given as expressions of gy (cotangent of the result), y (the result) and the operands by their
+ * names.
+ */
+#ifndef GRI_OPS_OPS_H
+#define GRI_OPS_OPS_H
+
+#include "gradus/custom.h"
+#include "gradus/ops.h"
+#include "graph/graph.h"
+#include "ops/registry.h"
+#include "ops/kernels/map.h"
+
+/* Runs the loop for the type of the last operand over all operands. The loop gets the attributes as its
+ * parameter. */
+static inline gr_status gri_map_call(const gr_call *c, const gri_loops *loops)
+{
+    gri_loop *loop = gri_loop_of(loops, c->in[c->n - 1]->type);
+    gri_map(c->graph->threads, loop, c->attributes, c->out, c->n, c->in);
+    return GR_OK;
+}
+
+/* Infers an elementwise operation that is defined for float only. */
+static inline gr_status gri_infer_float_broadcast(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = gr_infer_broadcast(c, out);
+    if (status != GR_OK) return status;
+    return gr_type_is_float(out->type) ? GR_OK : gr_call_fail(c, GR_ERR_TYPE, "needs f32 or f64", NULL);
+}
+
+/* The shape of one operand, which must be a float: for operations of one operand. */
+static inline gr_status gri_infer_float(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
+
+static inline gr_tensor gri_apply1(const gr_op *op, gr_tensor x, const void *attributes)
+{
+    return gr_apply(x.graph, op, 1, &x, attributes);
+}
+
+static inline gr_tensor gri_apply2(const gr_op *op, gr_tensor a, gr_tensor b, const void *attributes)
+{
+    const gr_tensor operands[] = {a, b};
+    return gr_apply(NULL, op, 2, operands, attributes);
+}
+
+/* The shape of a node by value. */
+static inline gr_shape gri_shape(const gr_array *a)
+{
+    gr_shape shape;
+    shape.ndim = a->ndim;
+    for (int i = 0; i < GR_MAX_NDIM; i++) shape.dims[i] = i < a->ndim ? a->dims[i] : 0;
+    return shape;
+}
+
+/* The array of a live handle. For rules and for constructors that have checked. */
+static inline const gr_array *gri_array(gr_tensor t)
+{
+    return &gri_lookup(t.graph, t.index, t.generation)->array;
+}
+
+/* Loops for f32 and f64 from one expression, and the forward that runs them. With <tgmath.h> exp(x) is
+ * expf(x) for floats. */
+#define GRI_FORWARD1(NAME, EXPRESSION)                                       \
+    GRI_LOOP1(NAME##_f32, float, float, EXPRESSION)                          \
+    GRI_LOOP1(NAME##_f64, double, double, EXPRESSION)                        \
+    static gr_status NAME##_forward(const gr_call *c)                        \
+    {                                                                        \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NULL, NULL}; \
+        return gri_map_call(c, &loops);                                      \
+    }
+
+#define GRI_FORWARD2(NAME, EXPRESSION)                                       \
+    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                          \
+    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                        \
+    static gr_status NAME##_forward(const gr_call *c)                        \
+    {                                                                        \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NULL, NULL}; \
+        return gri_map_call(c, &loops);                                      \
+    }
+
+/* The rule of an operation of one operand x. */
+#define GRI_RULE1(NAME, RULE)                                          \
+    static gr_tensor NAME##_vjp(const gr_call *c, gr_tensor gy, int i) \
+    {                                                                  \
+        const gr_tensor x = c->operands[0], y = c->output;             \
+        (void)i, (void)x, (void)y, (void)gy;                           \
+        return RULE;                                                   \
+    }
+
+/* The rules of an operation of operands a and b. */
+#define GRI_RULE2(NAME, RULE_A, RULE_B)                                        \
+    static gr_tensor NAME##_vjp(const gr_call *c, gr_tensor gy, int i)         \
+    {                                                                          \
+        const gr_tensor a = c->operands[0], b = c->operands[1], y = c->output; \
+        (void)a, (void)b, (void)y, (void)gy;                                   \
+        return i == 0 ? RULE_A : RULE_B;                                       \
+    }
+
+/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, expression of x, rule. */
+#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE)          \
+    GRI_FORWARD1(NAME, EXPRESSION)                          \
+    GRI_RULE1(NAME, RULE)                                   \
+    const gr_op gri_op_##NAME = {.name = #NAME,             \
+                                 .arity = 1,                \
+                                 .strided = true,           \
+                                 .formula = FORMULA,        \
+                                 .infer = gri_infer_float,  \
+                                 .forward = NAME##_forward, \
+                                 .vjp = NAME##_vjp};        \
+    gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
+
+/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64. */
+#define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \
+    GRI_FORWARD2(NAME, EXPRESSION)                                   \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                  \
+    const gr_op gri_op_##NAME = {.name = #NAME,                      \
+                                 .arity = 2,                         \
+                                 .strided = true,                    \
+                                 .infix = INFIX,                     \
+                                 .formula = FORMULA,                 \
+                                 .infer = gri_infer_float_broadcast, \
+                                 .forward = NAME##_forward,          \
+                                 .vjp = NAME##_vjp};                 \
+    gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
+
+#endif

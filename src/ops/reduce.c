@@ -1,0 +1,337 @@
+/* Reductions over axes, and softmax and its kin along one. */
+#include "ops/ops.h"
+#include "ops/kernels/copy.h"
+#include "ops/kernels/reduce.h"
+
+#include <math.h>
+
+typedef struct reduction_attributes {
+    gr_axes axes;
+    bool keepdims;
+} reduction_attributes;
+
+/* The axes as bits; false, and the error set, if one is out of range or named twice. */
+static bool axes_mask(const gr_call *c, const gr_axes *axes, int ndim, uint32_t *mask)
+{
+    *mask = 0;
+    if (axes->n < 0) {
+        *mask = (1u << ndim) - 1;
+        return true;
+    }
+    if (axes->n > GR_MAX_NDIM) {
+        gr_call_fail(c, GR_ERR_NDIM, "too many axes", "%d", axes->n);
+        return false;
+    }
+    for (int i = 0; i < axes->n; i++) {
+        const int axis = gr_call_axis(c, axes->axis[i], ndim);
+        if (axis < 0) return false;
+        if (*mask >> axis & 1) {
+            gr_call_fail(c, GR_ERR_AXIS, "an axis is named twice", "%d", axes->axis[i]);
+            return false;
+        }
+        *mask |= 1u << axis;
+    }
+    return true;
+}
+
+static uint32_t known_mask(const gr_call *c, int ndim)
+{
+    uint32_t mask;
+    axes_mask(c, &((const reduction_attributes *)c->attributes)->axes, ndim, &mask);
+    return mask;
+}
+
+static gr_status reduction_infer(const gr_call *c, gr_layout *out)
+{
+    const reduction_attributes *k = c->attributes;
+    const gr_array *x = c->in[0];
+    uint32_t mask;
+    if (!axes_mask(c, &k->axes, x->ndim, &mask)) return GR_ERR_AXIS;
+    if (x->type == GR_BOOL) return gr_call_fail(c, GR_ERR_TYPE, "needs f32, f64 or i32", NULL);
+    out->type = x->type;
+    out->ndim = 0;
+    for (int axis = 0; axis < x->ndim; axis++) {
+        const bool reduced = mask >> axis & 1;
+        if (reduced && !k->keepdims) continue;
+        out->dims[out->ndim++] = reduced ? 1 : x->dims[axis];
+    }
+    return GR_OK;
+}
+
+static gr_status float_reduction_infer(const gr_call *c, gr_layout *out)
+{
+    if (!gr_type_is_float(c->in[0]->type)) return gr_call_fail(c, GR_ERR_TYPE, "needs f32 or f64", NULL);
+    return reduction_infer(c, out);
+}
+
+/* t, which has the shape of the result of a reduction of x, with the reduced axes as size 1, so that it
+ * broadcasts to x. */
+static gr_tensor with_ones(const gr_call *c, gr_tensor t)
+{
+    const reduction_attributes *k = c->attributes;
+    if (k->keepdims) return t;
+    gr_shape shape = gr_shape_of(c->operands[0]);
+    const uint32_t mask = known_mask(c, shape.ndim);
+    for (int axis = 0; axis < shape.ndim; axis++)
+        if (mask >> axis & 1) shape.dims[axis] = 1;
+    return gr_reshape(t, shape);
+}
+
+static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, bool keepdims)
+{
+    const reduction_attributes k = {axes, keepdims};
+    return gri_apply1(op, x, &k);
+}
+
+#define REDUCTION(NAME, FORMULA, INFER)                                           \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                   \
+                                 .arity = 1,                                      \
+                                 .strided = true,                                 \
+                                 .formula = FORMULA,                              \
+                                 .attribute_bytes = sizeof(reduction_attributes), \
+                                 .infer = INFER,                                  \
+                                 .forward = NAME##_forward,                       \
+                                 .vjp = NAME##_vjp};                              \
+    gr_tensor gr_##NAME(gr_tensor x, gr_axes axes, bool keepdims)                 \
+    {                                                                             \
+        return apply_reduction(&gri_op_##NAME, x, axes, keepdims);                \
+    }
+
+/* ---- sum, mean
+ * ---------------------------------------------------------------------------------------------- */
+
+static gr_status sum_forward(const gr_call *c)
+{
+    gri_reduce_sum(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+GRI_RULE1(sum, gr_expand(with_ones(c, gy), gr_shape_of(x)))
+REDUCTION(sum, "y = sum x", reduction_infer)
+
+/* Elements per result. */
+static double group_size(const gr_call *c, const gr_array *x)
+{
+    const uint32_t mask = known_mask(c, x->ndim);
+    double n = 1;
+    for (int axis = 0; axis < x->ndim; axis++)
+        if (mask >> axis & 1) n *= (double)x->dims[axis];
+    return n;
+}
+
+static gr_status mean_forward(const gr_call *c)
+{
+    sum_forward(c);
+    const double n = group_size(c, c->in[0]);
+    if (c->out->type == GR_F32) {
+        float *y = c->out->data;
+        for (int64_t i = 0; i < c->out->count; i++) y[i] = (float)((double)y[i] / n);
+    } else {
+        double *y = c->out->data;
+        for (int64_t i = 0; i < c->out->count; i++) y[i] /= n;
+    }
+    return GR_OK;
+}
+GRI_RULE1(mean, gr_expand(with_ones(c, gr_scale(gy, 1 / group_size(c, gri_array(x)))), gr_shape_of(x)))
+REDUCTION(mean, "y = sum x / n", float_reduction_infer)
+
+/* ---- max
+ * ---------------------------------------------------------------------------------------------------- */
+
+static gr_status max_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = reduction_infer(c, out);
+    if (status != GR_OK) return status;
+    int64_t results = 1;
+    for (int i = 0; i < out->ndim; i++) results *= out->dims[i];
+    if (c->in[0]->count == 0 && results > 0)
+        return gr_call_fail(c, GR_ERR_SHAPE, "the maximum of no elements", NULL);
+    return GR_OK;
+}
+
+static gr_status max_forward(const gr_call *c)
+{
+    gri_reduce_max(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+
+/* The elements that attain the maximum share its cotangent evenly. */
+static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)i;
+    const gr_tensor x = c->operands[0];
+    const gr_tensor attained = gr_cast(gr_equal(x, with_ones(c, c->output)), gr_type_of(x));
+    const gr_tensor n = gr_sum(attained, ((const reduction_attributes *)c->attributes)->axes, true);
+    return gr_mul(gr_div(attained, n), with_ones(c, gy));
+}
+REDUCTION(max, "y = max x", max_infer)
+
+/* ---- sum_to
+ * ---------------------------------------------------------------------------------------------------- */
+
+static gr_status sum_to_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_shape *to = c->attributes;
+    const gr_array *x = c->in[0];
+    if (!gr_type_is_float(x->type) && x->type != GR_I32)
+        return gr_call_fail(c, GR_ERR_TYPE, "needs f32, f64 or i32", NULL);
+    if (to->ndim < 0 || to->ndim > GR_MAX_NDIM || !gri_broadcasts_to(to->ndim, to->dims, x->ndim, x->dims)) {
+        char text[128] = "";
+        if (to->ndim >= 0 && to->ndim <= GR_MAX_NDIM)
+            gri_describe_shape(text, sizeof text, to->ndim, to->dims);
+        return gr_call_fail(c, GR_ERR_SHAPE, "the shape asked for does not broadcast to the operand", "%s",
+                            text);
+    }
+    out->type = x->type;
+    out->ndim = to->ndim;
+    for (int i = 0; i < to->ndim; i++) out->dims[i] = to->dims[i];
+    return GR_OK;
+}
+
+static gr_status sum_to_forward(const gr_call *c)
+{
+    const gr_array *x = c->in[0], *y = c->out;
+    const int missing = x->ndim - y->ndim;
+    uint32_t mask = 0;
+    for (int axis = 0; axis < x->ndim; axis++)
+        if (axis < missing || (y->dims[axis - missing] == 1 && x->dims[axis] != 1)) mask |= 1u << axis;
+    gri_reduce_sum(c->graph->threads, y, x, mask);
+    return GR_OK;
+}
+GRI_RULE1(sum_to, gr_expand(gy, gr_shape_of(x)))
+
+const gr_op gri_op_sum_to = {.name = "sum_to",
+                             .arity = 1,
+                             .strided = true,
+                             .attribute_bytes = sizeof(gr_shape),
+                             .formula = "y = sum of x over repeated axes",
+                             .infer = sum_to_infer,
+                             .forward = sum_to_forward,
+                             .vjp = sum_to_vjp};
+
+gr_tensor gr_sum_to(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_sum_to, x, &shape); }
+
+/* ---- Along the last axis: softmax, log_softmax, logsumexp
+ * --------------------------------------------------------- Primitives of their own because the naive
+ * composition overflows. They work along the last axis; the constructors bring the axis there and back by
+ * views. */
+
+static gr_status last_axis_infer(const gr_call *c, gr_layout *out)
+{
+    if (c->in[0]->ndim == 0) return gr_call_fail(c, GR_ERR_NDIM, "needs at least one axis", NULL);
+    return gr_infer_like(c, out, 0);
+}
+
+static gr_status softmax_forward(const gr_call *c)
+{
+    gri_softmax(c->graph->threads, c->out, c->in[0]);
+    return GR_OK;
+}
+/* y (gy - sum gy y) */
+GRI_RULE1(softmax, gr_mul(y, gr_sub(gy, gr_sum(gr_mul(gy, y), GR_AXES(-1), true))))
+const gr_op gri_op_softmax = {.name = "softmax",
+                              .arity = 1,
+                              .strided = true,
+                              .formula = "y_i = e^x_i / sum e^x",
+                              .infer = last_axis_infer,
+                              .forward = softmax_forward,
+                              .vjp = softmax_vjp};
+
+static gr_status log_softmax_forward(const gr_call *c)
+{
+    gri_log_softmax(c->graph->threads, c->out, c->in[0]);
+    return GR_OK;
+}
+/* gy - e^y sum gy */
+GRI_RULE1(log_softmax, gr_sub(gy, gr_mul(gr_exp(y), gr_sum(gy, GR_AXES(-1), true))))
+const gr_op gri_op_log_softmax = {.name = "log_softmax",
+                                  .arity = 1,
+                                  .strided = true,
+                                  .formula = "y_i = x_i - ln sum e^x",
+                                  .infer = last_axis_infer,
+                                  .forward = log_softmax_forward,
+                                  .vjp = log_softmax_vjp};
+
+static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
+{
+    const gri_node *node = gri_resolve(x, op->name);
+    if (!node) return gri_invalid(x.graph);
+    const int ndim = node->array.ndim, at = axis < 0 ? axis + ndim : axis;
+    if (ndim > 0 && (at < 0 || at >= ndim)) {
+        char text[128];
+        gri_describe(text, sizeof text, node, false);
+        gri_fail(x.graph, GR_ERR_AXIS, "%s: axis %d is out of range: %s", op->name, axis, text);
+        return gri_invalid(x.graph);
+    }
+    if (ndim == 0 || at == ndim - 1) return gri_apply1(op, x, NULL);
+    return gr_transpose(gri_apply1(op, gr_transpose(x, at, -1), NULL), at, -1);
+}
+
+gr_tensor gr_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_softmax, x, axis); }
+gr_tensor gr_log_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_log_softmax, x, axis); }
+
+static gr_status logsumexp_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = last_axis_infer(c, out);
+    out->ndim--;
+    return status;
+}
+
+static gr_status logsumexp_forward(const gr_call *c)
+{
+    gri_logsumexp(c->graph->threads, c->out, c->in[0]);
+    return GR_OK;
+}
+
+/* gy e^(x - y); where y is infinite the shift is 0, so that rows of only -inf get 0 and not NaN. */
+static gr_tensor logsumexp_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)i;
+    const gr_tensor x = c->operands[0], y = gr_unsqueeze(c->output, -1);
+    const gr_tensor zero = gr_scalar(c->graph, gr_type_of(y), 0);
+    const gr_tensor lowest = gr_scalar(c->graph, gr_type_of(y), -INFINITY);
+    const gr_tensor shift = gr_where(gr_equal(y, lowest), zero, y);
+    return gr_mul(gr_unsqueeze(gy, -1), gr_exp(gr_sub(x, shift)));
+}
+const gr_op gri_op_logsumexp = {.name = "logsumexp",
+                                .arity = 1,
+                                .strided = true,
+                                .formula = "y = ln sum e^x",
+                                .infer = logsumexp_infer,
+                                .forward = logsumexp_forward,
+                                .vjp = logsumexp_vjp};
+
+/* The reduced axes, moved behind the others and merged into one, are the last axis of the primitive. */
+gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims)
+{
+    const gri_node *node = gri_resolve(x, "logsumexp");
+    if (!node) return gri_invalid(x.graph);
+    const gr_array *const in[] = {&node->array};
+    const gr_call call = {.graph = x.graph, .op = &gri_op_logsumexp, .n = 1, .operands = &x, .in = in};
+    const gr_shape shape = gri_shape(&node->array);
+    uint32_t mask;
+    if (!axes_mask(&call, &axes, shape.ndim, &mask)) return gri_invalid(x.graph);
+    gr_axes order = {.n = shape.ndim};
+    gr_shape merged = {.ndim = 0}, result = {.ndim = 0};
+    int64_t n = 1;
+    int at = 0;
+    for (int axis = 0; axis < shape.ndim; axis++) {
+        const bool reduced = mask >> axis & 1;
+        if (!reduced) {
+            order.axis[at++] = axis;
+            merged.dims[merged.ndim++] = shape.dims[axis];
+        } else {
+            n *= shape.dims[axis];
+        }
+        if (!reduced || keepdims) result.dims[result.ndim++] = reduced ? 1 : shape.dims[axis];
+    }
+    for (int axis = 0; axis < shape.ndim; axis++)
+        if (mask >> axis & 1) order.axis[at++] = axis;
+    if (merged.ndim ==
+        GR_MAX_NDIM) { /* nothing is reduced, and there is no room for one more axis: ln e^x = x */
+        return gr_contiguous(x);
+    }
+    merged.dims[merged.ndim++] = n;
+    const gr_tensor rows = gr_reshape(gr_permute(x, order), merged);
+    const gr_tensor y = gri_apply1(&gri_op_logsumexp, rows, NULL);
+    return keepdims ? gr_reshape(y, result) : y;
+}

@@ -1,0 +1,74 @@
+/* Every primitive, one line each, in alphabetical order. What the tests sweep is this list. */
+#ifndef GRI_OPS_REGISTRY_H
+#define GRI_OPS_REGISTRY_H
+
+#include "gradus/custom.h"
+
+#define GRI_PRIMITIVES(X) \
+    X(abs)                \
+    X(add)                \
+    X(add_scalar)         \
+    X(arange)             \
+    X(bernoulli)          \
+    X(cast)               \
+    X(concat)             \
+    X(contiguous)         \
+    X(cos)                \
+    X(detach)             \
+    X(div)                \
+    X(equal)              \
+    X(exp)                \
+    X(expand)             \
+    X(full)               \
+    X(gather)             \
+    X(greater)            \
+    X(greater_equal)      \
+    X(index_add)          \
+    X(index_select)       \
+    X(less)               \
+    X(less_equal)         \
+    X(log)                \
+    X(log1p)              \
+    X(log_softmax)        \
+    X(logsumexp)          \
+    X(matmul)             \
+    X(max)                \
+    X(maximum)            \
+    X(mean)               \
+    X(minimum)            \
+    X(mul)                \
+    X(neg)                \
+    X(normal)             \
+    X(not_equal)          \
+    X(one_hot)            \
+    X(permute)            \
+    X(pow)                \
+    X(pow_scalar)         \
+    X(relu)               \
+    X(relu_backward)      \
+    X(reshape)            \
+    X(scale)              \
+    X(scatter_add)        \
+    X(sigmoid)            \
+    X(sigmoid_backward)   \
+    X(sign)               \
+    X(sin)                \
+    X(slice)              \
+    X(slice_backward)     \
+    X(softmax)            \
+    X(softplus)           \
+    X(sqrt)               \
+    X(square)             \
+    X(sub)                \
+    X(sum)                \
+    X(sum_to)             \
+    X(tanh)               \
+    X(tanh_backward)      \
+    X(uniform)            \
+    X(where)
+
+#define GRI_DECLARE(NAME) extern const gr_op gri_op_##NAME;
+GRI_PRIMITIVES(GRI_DECLARE)
+#undef GRI_DECLARE
+
+#endif
