@@ -105,9 +105,11 @@ static void makes_what_a_seed_says(void)
     for (int i = 0; i < 300; i++) counts[a.train_labels.data[i]]++;
     for (int i = 0; i < IMAGE_CLASSES; i++) CHECK(counts[i] > 10);
     CHECK(!*message);
+    image_set_free(&a);
+    image_set_free(&b);
+    image_set_free(&c);
     CHECK(!image_set_make(5, 0, 1, &b, message) && *message && !b.made);
     CHECK(!image_set_make(5, 1, INT64_MAX, &c, message) && !c.made);
-    image_set_free(&a);
 }
 
 /* The class whose mean image is nearest: the least that a model can learn. */
