@@ -3,3 +3,4 @@
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
 #include "gradus/custom.h"
+#include "gradus/dot.h"
