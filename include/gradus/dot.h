@@ -7,7 +7,9 @@
  *   The root, and all that it was computed from, as far as it was recorded. A node shows name, operation,
  * shape, value and, if backward passes store one for it, its gradient: "gradient: not computed" until one has
  * arrived, never 0. The formula of the operation and the type are in the tooltip of an SVG. Values are those
- * of now: the picture can be drawn before and after gr_backward, until gr_graph_reset.
+ * of now: the picture can be drawn before and after gr_backward, until gr_graph_reset. Any text will do as a
+ * name: bytes that are no UTF-8, and control characters, are shown as \x1F; what is longer than 48 characters
+ * is cut.
  *
  *   Roles can be told apart without colour:
  *     parameter     sharp corners, thick line; dashed if it is frozen (gr_set_requires_grad)
@@ -49,8 +51,9 @@ typedef struct gr_dot_options {
     const char *title; /* above the picture; NULL: none */
     gr_dot_direction direction;
     int digits;       /* significant digits of numbers, 1 to 17; 0: 6 */
-    int max_elements; /* tensors of up to so many elements are shown in full, as rows of a matrix; larger ones
-                         as range and Euclidean norm, ||x|| = (sum x^2)^(1/2). 0: 6; negative: none in full */
+    int max_elements; /* tensors of up to so many elements are shown in full, as rows of a matrix. Of larger
+                         ones the smallest and largest element, and the Euclidean norm of the gradient, (sum
+                         g^2)^(1/2), in at most 4 digits. 0: 6; negative: none in full */
     bool ascii;       /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
     bool hide_values;
     bool hide_gradients;
