@@ -5,28 +5,29 @@
  *
  * WHAT IS DRAWN
  *   The root, and all that it was computed from, as far as it was recorded. A node shows name, operation,
- * shape, value and, if backward passes store one for it, its gradient: "gradient: not computed" until one has
- * arrived, never 0. The formula of the operation and the type are in the tooltip of an SVG. Values are those
- * of now: the picture can be drawn before and after gr_backward, until gr_graph_reset. Any text will do as a
- * name: bytes that are no UTF-8, and control characters, are shown as \x1F; what is longer than 48 characters
- * is cut.
+ *   shape, value and, if backward passes store one for it, its gradient: "gradient: not computed" until one
+ *   has arrived, never 0. The formula of the operation and the type are in the tooltip of an SVG. Values are
+ *   those of now: draw before or after gr_backward, until gr_graph_reset. Any text will do as a name: bytes
+ *   that are no UTF-8, and control characters, are shown as \x1F; what is longer than 48 characters is cut.
  *
  *   Roles can be told apart without colour:
- *     parameter     sharp corners, thick line; dashed if it is frozen (gr_set_requires_grad)
- *     input         ellipse, thin line: data and other constants; thick if it requires a gradient; dashed if
- * an operation made it without being recorded (under no_grad, or from constants only) operation     rounded
- * corners, thin line; thicker if it keeps its gradient (gr_retain_grad) root          sharp corners, double
- * line: the loss An arrow leads from each operand to the operation, one for each place that it takes: a * a
- * has two. It is black where gradients flow back, grey where they do not. Where the order of operands
- * matters, and there are several, arrows carry their place, counted from 1. An operand that was written since
- * its use has a dashed arrow, "changed since"; one that was released is a dotted "released".
+ *     parameter   sharp corners, thick line; dashed if it is frozen (gr_set_requires_grad)
+ *     input       ellipse, thin line: data and other constants; thick if it requires a gradient; dashed if
+ *                 an operation made it without being recorded (under no_grad, or from constants only)
+ *     operation   rounded corners, thin line; thicker if it keeps its gradient (gr_retain_grad)
+ *     root        sharp corners, double line: the loss
+ *
+ *   An arrow leads from each operand to the operation, one for each place that it takes: a * a has two. It is
+ *   black where gradients flow back, thin and grey where they do not. Where there are several operands and
+ *   their order matters, arrows carry their place, counted from 1. An operand that was written since its use
+ *   has a dashed arrow, "changed since"; one that was released is a dotted "released".
  *
  * ORDER
  *   Nodes are n0, n1, ...: each after its operands, operations in the order of their creation, leaves where
- * they are used first. The text depends on the graph and the options alone: it is the same, byte for byte, in
- *   each run, whatever was in the graph before. It takes time and memory proportional to the nodes of the
- * graph and the elements shown, and no stack: a chain of millions can be written (not that dot would draw
- * it).
+ *   they are used first. The text depends on the graph drawn and the options alone: it is the same, byte for
+ *   byte, in each run, whatever else is or was in the graph. Time and memory grow in proportion to the
+ *   recorded tensors and the elements that are looked at; the stack does not: a chain of millions can be
+ *   written (not that dot would draw it).
  *
  * ERRORS
  *   As every executor, these functions refuse while an error is pending in the graph, and return it.

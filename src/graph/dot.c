@@ -47,8 +47,7 @@ static uint32_t *id_of(const drawing *d, uint32_t index)
     return index & GRI_KEPT ? &d->kept_id[index & ~GRI_KEPT] : &d->step_id[index];
 }
 
-/* ---- Values -----------------------------------------------------------------------------------------------
- */
+/* ---- Values ----------------------------------------------------------------------------------- */
 
 static double element(const gr_array *a, int64_t offset)
 {
@@ -172,8 +171,7 @@ static void put_range(drawing *d, const gr_array *a)
 
 static bool in_full(const drawing *d, const gr_array *a) { return a->count <= d->options.max_elements; }
 
-/* ---- Labels -----------------------------------------------------------------------------------------------
- */
+/* ---- Labels ----------------------------------------------------------------------------------- */
 
 /* A label is a table of one column: dot gives lines of mixed size room only then. */
 static void put_row_break(drawing *d) { put(d, "</TD></TR><TR><TD>"); }
@@ -270,8 +268,8 @@ static void put_tooltip(drawing *d, const gri_node *node)
     gri_text_escaped(&d->text, node->op->formula, TITLE_CHARACTERS, false);
 }
 
-/* ---- Nodes
- * ------------------------------------------------------------------------------------------------- The
+/* ---- Nodes ------------------------------------------------------------------------------------
+ * The
  * defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come first;
  * the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
 
@@ -318,8 +316,7 @@ static void put_node(drawing *d, const gri_node *node)
     put(d, "\"];\n");
 }
 
-/* ---- Arrows -----------------------------------------------------------------------------------------------
- */
+/* ---- Arrows ----------------------------------------------------------------------------------- */
 
 /* The arrow to operand k of a node. */
 static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
@@ -364,8 +361,7 @@ static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
     put(d, *separator == ',' ? "];\n" : ";\n");
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------------- */
+/* ---- The whole -------------------------------------------------------------------------------- */
 
 static void put_legend(drawing *d)
 {
@@ -498,8 +494,7 @@ gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_do
     return status == GR_ERR_IO ? gri_fail(d.g, status, "dot: the writer did not take the text") : status;
 }
 
-/* ---- Into memory
- * ------------------------------------------------------------------------------------------- */
+/* ---- Into memory ------------------------------------------------------------------------------ */
 
 typedef struct string {
     char *to;
@@ -531,8 +526,7 @@ gr_status gr_dot_write_string(gr_tensor root, char *to, size_t room, size_t *len
     return status;
 }
 
-/* ---- Into a file
- * ------------------------------------------------------------------------------------------- */
+/* ---- Into a file ------------------------------------------------------------------------------ */
 
 static bool write_file(const char *text, size_t length, void *user)
 {
