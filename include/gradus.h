@@ -43,6 +43,7 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/dot.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"
 

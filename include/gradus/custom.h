@@ -82,6 +82,7 @@ struct gr_op {
     size_t attribute_bytes; /* size of the attributes, which are copied into the node */
     const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
     const char *formula;    /* one line of text, such as "y = sin x" */
+    bool commutative;       /* operands may change places: drawings need not number them */
 
     /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input:
        return gr_call_fail(...). */
