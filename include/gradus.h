@@ -44,6 +44,7 @@
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
 #include "gradus/io.h"
+#include "gradus/check.h"
 #include "gradus/custom.h"
 
 #endif
