@@ -45,6 +45,7 @@
 #include "gradus/autograd.h"
 #include "gradus/dot.h"
 #include "gradus/io.h"
+#include "gradus/check.h"
 #include "gradus/custom.h"
 
 #endif
