@@ -43,9 +43,9 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/check.h"
 #include "gradus/dot.h"
 #include "gradus/io.h"
-#include "gradus/check.h"
 #include "gradus/custom.h"
 
 #endif
