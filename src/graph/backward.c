@@ -492,7 +492,7 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
     for (int i = 0; i < n; i++) {
         if (inputs[i].graph && inputs[i].graph != g)
             return gri_fail(g, GR_ERR_GRAPH, "grad: input %d belongs to another graph", i + 1);
-        if (inputs[i].index == 0)
+        if (inputs[i].index == 0 || !inputs[i].graph)
             return gri_fail(g, GR_ERR_HANDLE, "grad: input %d is an invalid handle", i + 1);
         const gri_node *node = gri_resolve(inputs[i], "grad");
         if (!node) return g->status;
@@ -587,7 +587,13 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
 gr_tensor gr_derivative(gr_tensor y, gr_tensor x)
 {
     const gri_node *node = gri_resolve(y, "derivative");
-    if (!node) return gri_invalid(y.graph);
+    if (!node || y.graph->status != GR_OK) return gri_invalid(y.graph);
+    if (!gr_type_is_float(node->array.type)) {
+        char text[TEXT_BYTES];
+        gri_describe(text, sizeof text, node, true);
+        gri_fail(y.graph, GR_ERR_TYPE, "derivative: only floats can be differentiated, not %s", text);
+        return gri_invalid(y.graph);
+    }
     const gri_node *ones = ones_like(y.graph, node, 1, false);
     if (!ones) return gri_invalid(y.graph);
     const gr_tensor cotangent = gri_handle(y.graph, ones);
