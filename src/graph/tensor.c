@@ -164,6 +164,8 @@ gr_status gr_strides(gr_tensor t, int64_t *strides)
 {
     const gri_node *node = gri_resolve(t, "strides");
     if (!node) return t.graph ? t.graph->status : GR_ERR_HANDLE;
+    if (!strides && node->array.ndim > 0)
+        return gri_fail(t.graph, GR_ERR_ARGUMENT, "strides: NULL for %d strides", node->array.ndim);
     for (int i = 0; i < node->array.ndim; i++) strides[i] = node->array.strides[i];
     return GR_OK;
 }
@@ -315,7 +317,7 @@ static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
 gr_status gr_write(gr_tensor t, const void *from, int64_t count)
 {
     const gri_node *node = gri_resolve(t, "write");
-    if (!node) return status_of(t);
+    if (!node || t.graph->status != GR_OK) return status_of(t);
     const gr_status status = check_count(t.graph, "write", node, from, count);
     if (status != GR_OK) return status;
     gri_node *leaf = open_leaf(t, "write", false);
@@ -329,6 +331,7 @@ gr_status gr_assign(gr_tensor to, gr_tensor from)
     const gri_node *source = gri_resolve(from, "assign"), *target = gri_resolve(to, "assign");
     if (!source || !target) return source ? status_of(to) : status_of(from);
     gr_graph *g = to.graph;
+    if (g->status != GR_OK) return g->status;
     if (from.graph != g) return gri_fail(g, GR_ERR_GRAPH, "assign: tensors of different graphs");
     char a[TEXT_BYTES], b[TEXT_BYTES];
     gri_describe(a, sizeof a, target, true);
