@@ -37,6 +37,17 @@ static void test_kept_and_step(void)
     finish(g);
 }
 
+/* A gradient may lie in a slot before that of its owner. */
+static void test_destroy_in_any_order(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor early = gr_constant(g, GR_F64, GR_SCALAR, NULL);
+    const gr_tensor p = gr_param(g, "p", GR_F64, GR_SCALAR, NULL);
+    CHECK(gr_release(early) == GR_OK && gr_zero_grad(p) == GR_OK);
+    CHECK(gr_gradient(p).index < p.index);
+    finish(g);
+}
+
 static void test_parameters_in_order(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -428,6 +439,7 @@ static void test_limit_is_recoverable(void)
 int main(void)
 {
     RUN(test_kept_and_step);
+    RUN(test_destroy_in_any_order);
     RUN(test_parameters_in_order);
     RUN(test_values_do_not_change);
     RUN(test_scopes);
