@@ -121,6 +121,10 @@ static void record(gri_node *node, const gr_call *call)
 static gr_status check_layout(const gr_call *call, const gr_layout *layout, int64_t *count)
 {
     char text[GRI_MESSAGE_BYTES / 4];
+    if (layout->alias < 0 && !call->op->forward)
+        return gr_call_fail(call, GR_ERR_ARGUMENT, "has no forward function, and made no view", NULL);
+    if (layout->alias >= call->n || layout->ndim < 0 || (unsigned)layout->type > GR_BOOL)
+        return gr_call_fail(call, GR_ERR_CALLBACK, "infer gave no possible layout", NULL);
     if (layout->ndim > GR_MAX_NDIM)
         return gr_call_fail(call, GR_ERR_NDIM, "the result would have too many axes", "%d, at most %d",
                             layout->ndim, GR_MAX_NDIM);
@@ -180,8 +184,13 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
 {
     /* The graph of the first operand that knows one: an operand that was never set must not hide the error.
      */
-    for (int i = 0; !g && i < n; i++) g = operands[i].graph;
+    for (int i = 0; !g && operands && i < n; i++) g = operands[i].graph;
     if (!g) return gri_invalid(g);
+    if (!op || !op->infer || (n > 0 && !operands) || (!attributes && op->attribute_bytes)) {
+        gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the primitive, its operands or its attributes",
+                 op && op->name ? op->name : "apply");
+        return gri_invalid(g);
+    }
     if (n < 0 || (op->arity != GR_VARIADIC && n != op->arity)) {
         gri_fail(g, GR_ERR_ARGUMENT, "%s: %d operands given, %d needed", op->name, n, op->arity);
         return gri_invalid(g);

@@ -17,7 +17,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { NEEDED = 1, TARGET = 2, TEXT_BYTES = 256 };
+enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs */, TEXT_BYTES = 256 };
+
+/* An adjoint that was there and is gone: a kept index that names nothing. */
+#define SPENT GRI_KEPT
 
 typedef struct walk {
     gr_graph *g;
@@ -44,6 +47,13 @@ static bool is_needed(const walk *w, const gri_node *node)
     return w->step_need ? *need_of(w, node->index) != 0 : (node->flags & GRI_REQUIRES_GRAD) != 0;
 }
 
+/* Whether the walk goes on through this node, once an adjoint has arrived at it. */
+static bool is_passed(const walk *w, const gri_node *node)
+{
+    if (!node->operands) return false;
+    return w->step_need ? *need_of(w, node->index) & PASSED : (node->flags & GRI_REQUIRES_GRAD) != 0;
+}
+
 static gri_node *node_at(const gr_graph *g, uint32_t index)
 {
     return index & GRI_KEPT ? gri_kept_node(g, index) : g->step.slot[index].node;
@@ -53,7 +63,7 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 
 static void drop(const walk *w, uint32_t *adjoint)
 {
-    if (*adjoint && !w->record) gri_kept_release(w->g, gri_kept_node(w->g, *adjoint));
+    if (*adjoint && *adjoint != SPENT && !w->record) gri_kept_release(w->g, gri_kept_node(w->g, *adjoint));
     *adjoint = 0;
 }
 
@@ -276,25 +286,26 @@ static gr_status walk_down(const walk *w)
         uint32_t *adjoint = &w->step_adjoint[i];
         if (!*adjoint) continue;
         gri_node *node = g->step.slot[i].node;
-        if (!node->operands || !is_needed(w, node)) continue;
+        if (!is_passed(w, node)) continue;
         status = visit(w, node, node_at(g, *adjoint));
         if (status != GR_OK) break;
-        if (w->release) node->flags |= GRI_RELEASED;
         if (!wanted_at_end(w, node)) {
-            if (!w->record) gri_kept_release(g, gri_kept_node(g, *adjoint));
-            *adjoint = w->release ? GRI_KEPT : 0; /* a kept index that names nothing: visited */
+            drop(w, adjoint);
+            *adjoint = SPENT;
         }
     }
     g->recording = was_recording;
     g->no_grad_depth = depth;
-    for (uint32_t k = status == GR_OK ? 1 : i + 1; w->release && k < w->step_top; k++) {
-        if (!w->step_adjoint[k]) continue;
-        gri_node *node = g->step.slot[k].node;
-        const bool visited = w->step_adjoint[k] == GRI_KEPT || wanted_at_end(w, node);
-        if (status != GR_OK && visited) node->flags &= ~(uint32_t)GRI_RELEASED;
-        if (w->step_adjoint[k] == GRI_KEPT) w->step_adjoint[k] = 0;
-    }
     return status;
+}
+
+/* The end of a walk that has succeeded, after all that can fail. */
+static void release_history(const walk *w)
+{
+    for (uint32_t i = 1; w->release && i < w->step_top; i++) {
+        gri_node *node = w->g->step.slot[i].node;
+        if (w->step_adjoint[i] && is_passed(w, node)) node->flags |= GRI_RELEASED;
+    }
 }
 
 /* A tensor of ones like `node`, kept or on the step stack. */
@@ -334,8 +345,11 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     gr_graph *g = w->g;
     uint32_t *adjoint = adjoint_of(w, output->index);
     if (!is_unset(cotangent)) {
-        const gr_status status = check_cotangent(w, output, cotangent);
-        return status == GR_OK ? accumulate(w, adjoint, node_at(g, cotangent.index)) : status;
+        gr_status status = check_cotangent(w, output, cotangent);
+        const gri_mark mark = gri_mark_here(g);
+        if (status == GR_OK) status = accumulate(w, adjoint, node_at(g, cotangent.index));
+        if (!w->record) gri_pop(g, mark);
+        return status;
     }
     if (output->array.count != 1) {
         char text[TEXT_BYTES];
@@ -384,7 +398,7 @@ static void store_gradient(gr_graph *g, gri_node *node, uint32_t *adjoint)
         sum->version++;
         gri_kept_release(g, arrived);
     }
-    *adjoint = 0;
+    *adjoint = SPENT;
 }
 
 /* First all that can fail, then the rest: gradients change together or not at all. */
@@ -431,6 +445,7 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
+    if (status == GR_OK) release_history(&w);
     walk_end(&w);
     return status;
 }
@@ -524,7 +539,7 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
     for (int i = 0; i < n; i++) {
         if (inputs[i].graph && inputs[i].graph != g)
             return gri_fail(g, GR_ERR_GRAPH, "grad: input %d belongs to another graph", i + 1);
-        if (inputs[i].index == 0)
+        if (inputs[i].index == 0 || !inputs[i].graph)
             return gri_fail(g, GR_ERR_HANDLE, "grad: input %d is an invalid handle", i + 1);
         const gri_node *node = gri_resolve(inputs[i], "grad");
         if (!node) return g->status;
@@ -546,7 +561,7 @@ static void spread_need(const walk *w)
             const gri_operand *o = &node->operands[k];
             if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
                 *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
-                w->step_need[i] |= NEEDED;
+                w->step_need[i] |= NEEDED | PASSED;
         }
     }
 }
@@ -608,6 +623,7 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
     }
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
+    if (status == GR_OK) release_history(&w);
     walk_end(&w);
     if (status != GR_OK) {
         gri_pop(g, mark);
@@ -619,7 +635,13 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
 gr_tensor gr_derivative(gr_tensor y, gr_tensor x)
 {
     const gri_node *node = gri_resolve(y, "derivative");
-    if (!node) return gri_invalid(y.graph);
+    if (!node || y.graph->status != GR_OK) return gri_invalid(y.graph);
+    if (!gr_type_is_float(node->array.type)) {
+        char text[TEXT_BYTES];
+        gri_describe(text, sizeof text, node, true);
+        gri_fail(y.graph, GR_ERR_TYPE, "derivative: only floats can be differentiated, not %s", text);
+        return gri_invalid(y.graph);
+    }
     const gri_node *ones = ones_like(y.graph, node, 1, false);
     if (!ones) return gri_invalid(y.graph);
     const gr_tensor cotangent = gri_handle(y.graph, ones);

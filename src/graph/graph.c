@@ -60,6 +60,9 @@ void gr_graph_destroy(gr_graph *g)
     if (g->threads) gri_threads_destroy(g->threads);
     gri_pop(g, (gri_mark){0});
     gri_arena_trim(g);
+    /* Gradients first: they are kept nodes, too, and go with their owners. */
+    for (uint32_t i = 1; i < g->kept.top; i++)
+        if (g->kept.slot[i].node) gri_drop_gradient(g, g->kept.slot[i].node);
     for (uint32_t i = 1; i < g->kept.top; i++)
         if (g->kept.slot[i].node) gri_kept_release(g, g->kept.slot[i].node);
     while (g->owned) {
@@ -109,6 +112,24 @@ gr_scope gr_scope_begin(gr_graph *g)
     return (gr_scope){g, g->n_scopes, g->next_scope_id};
 }
 
+/* Reports survivors that cannot survive; the others still must. One that failed to be made has its error
+ * already. */
+static gr_status check_survivors(gr_graph *g, int n, const gr_tensor *survivors)
+{
+    gr_status status = GR_OK;
+    for (int i = 0; i < n; i++) {
+        const gr_tensor t = survivors[i];
+        if (t.graph == g && t.index == 0 && g->status != GR_OK) continue;
+        if (t.index == 0 || !t.graph)
+            status = gri_fail(g, GR_ERR_HANDLE, "scope_end: survivor %d is an invalid handle", i + 1);
+        else if (t.graph != g)
+            status = gri_fail(g, GR_ERR_GRAPH, "scope_end: survivor %d belongs to another graph", i + 1);
+        else if (!gri_resolve(t, "scope_end"))
+            status = g->status;
+    }
+    return status == GR_OK ? GR_OK : g->status;
+}
+
 gr_status gr_scope_end(gr_scope scope, int n, const gr_tensor *survivors)
 {
     gr_graph *g = scope.graph;
@@ -118,15 +139,9 @@ gr_status gr_scope_end(gr_scope scope, int n, const gr_tensor *survivors)
         return gri_fail(g, GR_ERR_STATE, "scope_end: this scope is not open");
     if (n < 0 || (n > 0 && !survivors))
         return gri_fail(g, GR_ERR_ARGUMENT, "scope_end: %d survivors at NULL", n);
-    gr_status status = GR_OK;
-    int living = n;
-    for (int i = 0; i < n; i++) {
-        /* A survivor that failed to be made, or is gone, cannot survive; the others still must. */
-        if (survivors[i].graph == g && survivors[i].index == 0 && g->status != GR_OK) continue;
-        if (!gri_resolve(survivors[i], "scope_end")) status = g->status;
-    }
+    gr_status status = check_survivors(g, n, survivors);
     const gri_mark mark = g->scopes[scope.depth - 1].mark;
-    if (living == 0) {
+    if (n == 0) {
         gri_pop(g, mark);
     } else {
         const gr_status popped = gri_pop_keeping(g, mark, n, survivors);

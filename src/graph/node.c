@@ -237,7 +237,10 @@ gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *su
     const size_t bytes = top > bottom ? top - bottom : 1;
     uint8_t *needed = gri_alloc_zeroed(&g->memory, bytes);
     if (!needed) return gri_fail_memory(g, "scope_end", bytes);
-    for (int i = 0; i < n; i++) need(needed, bottom, survivors[i].index);
+    for (int i = 0; i < n; i++) {
+        const gr_tensor t = survivors[i]; /* those that are gone, or another graph's, name nothing here */
+        if (t.graph == g && gri_lookup(g, t.index, t.generation)) need(needed, bottom, t.index);
+    }
     uint32_t last = 0;
     for (uint32_t i = top; i-- > bottom;) {
         gri_node *node = g->step.slot[i].node;

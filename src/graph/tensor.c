@@ -162,6 +162,8 @@ gr_status gr_strides(gr_tensor t, int64_t *strides)
 {
     const gri_node *node = gri_resolve(t, "strides");
     if (!node) return t.graph ? t.graph->status : GR_ERR_HANDLE;
+    if (!strides && node->array.ndim > 0)
+        return gri_fail(t.graph, GR_ERR_ARGUMENT, "strides: NULL for %d strides", node->array.ndim);
     for (int i = 0; i < node->array.ndim; i++) strides[i] = node->array.strides[i];
     return GR_OK;
 }
@@ -200,10 +202,13 @@ static gr_status status_of(gr_tensor t)
     return !t.graph ? GR_ERR_HANDLE : t.graph->status != GR_OK ? t.graph->status : GR_ERR_HANDLE;
 }
 
-static gr_status wrong_count(gr_graph *g, const char *what, const gri_node *node, int64_t count)
+static gr_status bad_elements(gr_graph *g, const char *what, const gri_node *node, const void *memory,
+                              int64_t count)
 {
     char text[TEXT_BYTES];
     gri_describe(text, sizeof text, node, false);
+    if (!memory && count == node->array.count)
+        return gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the elements of %s", what, text);
     return gri_fail(g, GR_ERR_SHAPE, "%s: %" PRId64 " elements given for %s, which has %" PRId64, what, count,
                     text, node->array.count);
 }
@@ -211,9 +216,8 @@ static gr_status wrong_count(gr_graph *g, const char *what, const gri_node *node
 static gr_status check_count(gr_graph *g, const char *what, const gri_node *node, const void *memory,
                              int64_t count)
 {
-    if (count != node->array.count) return wrong_count(g, what, node, count);
-    if (!memory && count > 0) return gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the elements", what);
-    return GR_OK;
+    const bool fits = count == node->array.count && (memory || count == 0);
+    return fits ? GR_OK : bad_elements(g, what, node, memory, count);
 }
 
 gr_status gr_read(gr_tensor t, void *to, int64_t count)
@@ -318,7 +322,7 @@ static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
 gr_status gr_write(gr_tensor t, const void *from, int64_t count)
 {
     const gri_node *node = gri_resolve(t, "write");
-    if (!node) return status_of(t);
+    if (!node || t.graph->status != GR_OK) return status_of(t);
     const gr_status status = check_count(t.graph, "write", node, from, count);
     if (status != GR_OK) return status;
     gri_node *leaf = open_leaf(t, "write", false);
@@ -332,6 +336,7 @@ gr_status gr_assign(gr_tensor to, gr_tensor from)
     const gri_node *source = gri_resolve(from, "assign"), *target = gri_resolve(to, "assign");
     if (!source || !target) return source ? status_of(to) : status_of(from);
     gr_graph *g = to.graph;
+    if (g->status != GR_OK) return g->status;
     if (from.graph != g) return gri_fail(g, GR_ERR_GRAPH, "assign: tensors of different graphs");
     const bool types_differ = source->array.type != target->array.type;
     if (types_differ || !gri_same_dims(&source->array, &target->array)) {

@@ -186,8 +186,9 @@ static gr_status index_add_infer(const gr_call *c, gr_layout *out)
     if (!gr_type_is_float(y->type)) return gr_call_fail(c, GR_ERR_TYPE, "needs f32 or f64", NULL);
     if (check_index_type(c) != GR_OK) return GR_ERR_TYPE;
     const int ndim = y->ndim - index->ndim + 1;
-    const int axis = ndim > 0 ? gr_call_axis(c, k->axis, ndim) : -1;
     if (ndim <= 0) return gr_call_fail(c, GR_ERR_NDIM, "the index has more axes than the operand", NULL);
+    if (ndim > GR_MAX_NDIM) return gr_call_fail(c, GR_ERR_NDIM, "the result would have too many axes", NULL);
+    const int axis = gr_call_axis(c, k->axis, ndim);
     if (axis < 0) return GR_ERR_AXIS;
     for (int i = 0; i < index->ndim; i++)
         if (y->dims[axis + i] != index->dims[i])

@@ -72,7 +72,7 @@ const gr_op gri_op_detach = {.name = "detach",
 
 gr_tensor gr_detach(gr_tensor x)
 {
-    if (!x.graph) return x;
+    if (!x.graph) return gri_invalid(NULL);
     gr_no_grad_begin(x.graph);
     const gr_tensor y = gri_apply1(&gri_op_detach, x, NULL);
     gr_no_grad_end(x.graph);

@@ -127,12 +127,23 @@ static void run_plan(gri_threads *threads, map_plan *plan)
     }
 }
 
-/* Most maps: every operand is contiguous and of the shape of the result, or has one element. */
+static bool is_row_major(const gr_array *a)
+{
+    int64_t stride = 1;
+    for (int axis = a->ndim - 1; axis >= 0; axis--) {
+        if (a->dims[axis] != 1 && a->strides[axis] != stride) return false;
+        stride *= a->dims[axis];
+    }
+    return true;
+}
+
+/* Most maps: the result is contiguous, every operand, too, and of its shape, or has one element. */
 static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
                      const gr_array *const *in)
 {
     void *p[GRI_MAP_MOST];
     int64_t s[GRI_MAP_MOST];
+    if (!is_row_major(out)) return false; /* a part of a larger one, as in concat */
     p[0] = out->data;
     s[0] = 1;
     for (int i = 0; i < n_in; i++) {
@@ -141,11 +152,7 @@ static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out,
         if (a->count == 1) {
             s[i + 1] = 0;
         } else if (a->count == out->count) {
-            int64_t stride = 1;
-            for (int axis = a->ndim - 1; axis >= 0; axis--) {
-                if (a->dims[axis] != 1 && a->strides[axis] != stride) return false;
-                stride *= a->dims[axis];
-            }
+            if (!is_row_major(a)) return false;
             s[i + 1] = 1;
         } else {
             return false;
@@ -198,10 +205,7 @@ void gri_copy_strided(gri_threads *threads, const gr_array *to, const gr_array *
 {
     const size_t element = gr_type_size(from->type);
     gri_loop *loop = element == 1 ? copy_1 : element == 4 ? copy_4 : copy_8;
-    if (to->count > 1) /* the shortcuts of gri_map are for contiguous results */
-        map_axes(threads, loop, NULL, to, 1, &from);
-    else
-        gri_map(threads, loop, NULL, to, 1, &from);
+    gri_map(threads, loop, NULL, to, 1, &from);
 }
 
 void gri_copy_array(void *to, const gr_array *from)

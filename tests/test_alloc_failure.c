@@ -1,0 +1,251 @@
+/*
+ * Every allocation made to fail in turn: the n-th call of the allocator, for each n until a scenario passes
+ * without meeting it; the n-th and all after it; and byte limits that grow until the scenario fits. Each time
+ * the failure is an error status, nothing leaks, the same graph does the whole scenario once memory is back,
+ * and then gives the very numbers that it gives when nothing ever failed.
+ *
+ * To have more of the library failed here: write a function that does it and returns a number made of its
+ * results, and add it to `scenarios`. It may stop at the first error, and need not; it must be repeatable on
+ * one graph after gr_graph_reset, which run_scenario calls.
+ */
+#include "gradus.h"
+#include "ledger.h"
+#include "test.h"
+
+typedef double scenario_function(gr_graph *g);
+
+static gr_tensor total(gr_tensor x) { return gr_sum(x, GR_ALL_AXES, false); }
+
+/* The parameter of that name, made if it is not there, with values that do not depend on what was before. */
+static gr_tensor parameter(gr_graph *g, const char *name, gr_shape shape)
+{
+    double values[512];
+    int64_t n = 1;
+    for (int i = 0; i < shape.ndim; i++) n *= shape.dims[i];
+    for (int i = 0; i < n; i++) values[i] = 0.5 * sin(1.7 * i + (double)strlen(name));
+    for (int i = 0; i < gr_param_count(g); i++)
+        if (!strcmp(gr_name(gr_param_at(g, i)), name)) {
+            const gr_tensor p = gr_param_at(g, i);
+            gr_clear_grad(p);
+            gr_write(p, values, n);
+            return p;
+        }
+    return gr_param(g, name, GR_F64, shape, values);
+}
+
+static double sum_of(gr_tensor t) { return gr_item(total(t)); }
+
+/* ---- The scenarios ---------------------------------------------------------------------------------------
+ */
+
+static double forward_backward(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7)), b = parameter(g, "bias", GR_SHAPE(7));
+    double result = 0;
+    for (int step = 0; step < 2; step++) {
+        const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(5, 9), 0.3 + step);
+        const gr_tensor h = gr_named(gr_tanh(gr_add(gr_matmul(x, w), b)),
+                                     "a name long enough to need a block");
+        const gr_tensor p = gr_log_softmax(gr_transpose(h, 0, 1), 0);
+        const gr_tensor labels = gr_cast(gr_arange(g, GR_F64, 5, 0, 1), GR_I32);
+        const gr_tensor loss = gr_neg(
+            gr_mean(gr_gather(p, 0, gr_reshape(labels, GR_SHAPE(1, 5))), GR_ALL_AXES, false));
+        gr_retain_grad(h);
+        gr_backward(loss);
+        result += gr_item(loss) + sum_of(gr_gradient(h)) + sum_of(gr_square(gr_gradient(w)));
+        gr_no_grad_begin(g);
+        gr_assign(w, gr_sub(w, gr_scale(gr_gradient(w), 0.1)));
+        gr_assign(b, gr_sub(b, gr_scale(gr_gradient(b), 0.1)));
+        gr_no_grad_end(g);
+        if (step == 0) gr_zero_grads(g);
+        gr_graph_reset(g);
+    }
+    result += sum_of(w) + sum_of(gr_gradient(b));
+    return result;
+}
+
+static double second_order(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(6, 4)), q = parameter(g, "qq", GR_SHAPE(4));
+    const gr_tensor y = total(gr_square(gr_sigmoid(gr_mul(gr_exp(p), q))));
+    const gr_tensor inputs[] = {p, q};
+    gr_tensor first[2], second[2];
+    gr_grad(1, &y, 2, inputs, NULL, &(gr_grad_options){.record = true}, first);
+    const gr_tensor outputs[] = {first[0], first[1]}, cotangents[] = {p, q};
+    gr_grad(2, outputs, 2, inputs, cotangents, &(gr_grad_options){.retain = true}, second);
+    const double result = sum_of(second[0]) + sum_of(second[1]);
+    gr_backward(total(gr_square(first[0])));
+    return result + sum_of(gr_gradient(p)) + sum_of(gr_gradient(q));
+}
+
+static double scopes(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "weights", GR_SHAPE(20));
+    gr_tensor h = w;
+    double result = 0;
+    gr_scope open[10];
+    for (int i = 0; i < 10; i++) open[i] = gr_scope_begin(g);
+    for (int i = 9; i >= 0; i--) {
+        const gr_tensor constant = gr_constant(g, GR_F64, GR_SHAPE(20), NULL);
+        gr_exp(h);
+        h = gr_tanh(gr_add(gr_add_scalar(h, 0.01), constant));
+        gr_scope_end(open[i], 1, &h);
+    }
+    const gr_tensor kept = gr_keep(h);
+    gr_backward(total(h));
+    result += sum_of(gr_gradient(w)) + sum_of(kept);
+    if (gr_is_valid(kept)) gr_release(kept);
+    return result;
+}
+
+static double twenty_operands(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "part", GR_SHAPE(3, 11));
+    gr_tensor parts[20];
+    for (int i = 0; i < 20; i++) parts[i] = gr_scale(p, i);
+    const gr_tensor joined = gr_concat(20, parts, 1), slices = gr_slice(joined, 1, -1, GR_SLICE_DEFAULT, -3);
+    const gr_tensor index = gr_cast(gr_arange(g, GR_F64, 10, 0, 3), GR_I32);
+    const gr_tensor picked = gr_index_select(slices, 1, index), hot = gr_one_hot(index, 60, GR_F64);
+    gr_backward(gr_add(gr_mean(gr_square(picked), GR_ALL_AXES, false),
+                       total(gr_logsumexp(picked, GR_AXES(0), true))));
+    return sum_of(gr_gradient(p)) + sum_of(hot) +
+           sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
+}
+
+static double randomness(gr_graph *g)
+{
+    gr_seed(g, 42);
+    const gr_tensor p = parameter(g, "parameter", GR_SHAPE(30, 10));
+    const gr_tensor mask = gr_cast(gr_bernoulli(g, GR_SHAPE(30, 10), 0.5), GR_F64);
+    const gr_tensor noise = gr_normal(g, GR_F64, GR_SHAPE(30, 1), 0, 1);
+    gr_backward(total(gr_mul(gr_mul(p, mask), gr_add(p, noise))));
+    return sum_of(gr_gradient(p)) + sum_of(gr_uniform(g, GR_F64, GR_SHAPE(3), 0, 1));
+}
+
+static double many_parameters(gr_graph *g)
+{
+    char name[16];
+    double result = 0;
+    gr_tensor sum = gr_scalar(g, GR_F64, 0);
+    for (int i = 0; i < 70; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        sum = gr_add(sum, total(gr_square(parameter(g, name, GR_SHAPE(2)))));
+    }
+    gr_backward(sum);
+    for (int i = 0; i < gr_param_count(g); i++) result += sum_of(gr_gradient(gr_param_at(g, i)));
+    return result;
+}
+
+typedef struct scenario {
+    const char *name;
+    scenario_function *run;
+} scenario;
+
+static const scenario scenarios[] = {
+    {"forward_backward", forward_backward},
+    {"second_order", second_order},
+    {"scopes", scopes},
+    {"twenty_operands", twenty_operands},
+    {"randomness", randomness},
+    {"many_parameters", many_parameters},
+};
+
+/* ---- Making them fail ------------------------------------------------------------------------------------
+ */
+
+static double run_scenario(gr_graph *g, const scenario *s)
+{
+    const double result = s->run(g);
+    gr_graph_reset(g);
+    return result;
+}
+
+static double undisturbed(const scenario *s)
+{
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    const double result = run_scenario(g, s);
+    CHECK(gr_graph_status(g) == GR_OK);
+    if (gr_graph_status(g) != GR_OK) printf("    %s: %s\n", s->name, gr_graph_error(g));
+    CHECK(isfinite(result));
+    CHECK(run_scenario(g, s) == result); /* repeatable */
+    gr_graph_destroy(g);
+    CHECK(ledger_balances(&books));
+    return result;
+}
+
+/* After a failure: the graph does all of it. */
+static void check_recovers(gr_graph *g, const scenario *s, double expected)
+{
+    gr_graph_clear_error(g);
+    CHECK(gr_graph_reset(g) == GR_OK);
+    const double result = run_scenario(g, s);
+    CHECK(gr_graph_status(g) == GR_OK);
+    CHECK(result == expected);
+    if (gr_graph_status(g) != GR_OK) printf("    %s: %s\n", s->name, gr_graph_error(g));
+}
+
+/* Whether the run met a failure. */
+static bool fail_one(const scenario *s, long n, bool all_after, double expected)
+{
+    ledger books = {.fail_at = n, .fail_after = all_after};
+    gr_graph *g = ledger_graph(&books, 0);
+    const double result = g ? run_scenario(g, s) : 0;
+    const bool failed = books.failed > 0;
+    if (g) {
+        /* A single failure may be made good by giving pooled blocks back and asking again. */
+        const gr_status status = gr_graph_status(g);
+        CHECK(status == GR_ERR_MEMORY || (status == GR_OK && (!failed || !all_after) && result == expected));
+        CHECK(status == GR_OK || strlen(gr_graph_error(g)) > 0);
+        books.fail_at = 0;
+        check_recovers(g, s, expected);
+    }
+    gr_graph_destroy(g);
+    CHECK(ledger_balances(&books));
+    return failed;
+}
+
+static void test_each_call_fails(void)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        const double expected = undisturbed(&scenarios[i]);
+        for (int all_after = 0; all_after < 2; all_after++) {
+            const int before = test_failures;
+            long n = 1;
+            while (fail_one(&scenarios[i], n, all_after, expected)) n++;
+            CHECK(n > 10);
+            if (test_failures > before) printf("    in %s\n", scenarios[i].name);
+        }
+    }
+}
+
+static void test_limits_grow(void)
+{
+    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+        const double expected = undisturbed(&scenarios[i]);
+        bool passed = false;
+        for (size_t limit = 512; !passed && limit < (size_t)1 << 22; limit += limit < 16384 ? 448 : 3008) {
+            ledger books = {0};
+            gr_graph *g = ledger_graph(&books, limit);
+            if (!g) continue;
+            const double result = run_scenario(g, &scenarios[i]);
+            const gr_status status = gr_graph_status(g);
+            CHECK(status == GR_OK || status == GR_ERR_LIMIT);
+            CHECK(books.most_bytes <= limit);
+            passed = status == GR_OK;
+            if (passed) CHECK(result == expected);
+            gr_graph_clear_error(g);
+            CHECK(gr_graph_reset(g) == GR_OK);
+            gr_graph_destroy(g);
+            CHECK(ledger_balances(&books));
+        }
+        CHECK(passed);
+    }
+}
+
+int main(void)
+{
+    RUN(test_each_call_fails);
+    RUN(test_limits_grow);
+    return TEST_EXIT;
+}
