@@ -3,3 +3,5 @@
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
 #include "gradus/custom.h"
+#include "gradus/nn.h"
+#include "gradus/optim.h"
