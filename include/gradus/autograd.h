@@ -19,7 +19,7 @@
 
 GR_BEGIN_DECLS
 
-/* ---- Gradients into parameters ----------------------------------------------------------------------- */
+/* ---- Gradients into parameters ---- */
 
 /* d loss / d p for every leaf p that requires a gradient and that the loss depends on, added to p's gradient.
    loss: one element, float. GR_ERR_NOT_SCALAR for several elements, GR_ERR_NO_HISTORY if it depends on no
@@ -49,8 +49,7 @@ GR_API gr_status gr_clear_grads(gr_graph *g);
 GR_API gr_status gr_zero_grad(gr_tensor t);
 GR_API gr_status gr_clear_grad(gr_tensor t);
 
-/* ---- Gradients as tensors
- * ----------------------------------------------------------------------------------- */
+/* ---- Gradients as tensors ---- */
 
 typedef struct gr_grad_options {
     bool record; /* record the walk, so that the gradients can be differentiated; implies retain */

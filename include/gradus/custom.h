@@ -109,8 +109,7 @@ struct gr_op {
 GR_API gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
                           const void *attributes);
 
-/* ---- For infer and forward
- * --------------------------------------------------------------------------------------- */
+/* ---- For infer and forward ---- */
 
 /* Stores the error "<name>: <what>: <operands with names and shapes> (<detail>)" and returns `status`.
    `detail` is a format, or NULL. Types are named, too, when status is GR_ERR_TYPE. */
@@ -125,8 +124,7 @@ GR_API void *gr_call_scratch(const gr_call *call, size_t bytes);
 /* Axis in [0, ndim) from one that may be negative; -1, and the error set, if it is out of range. */
 GR_API int gr_call_axis(const gr_call *call, int axis, int ndim);
 
-/* ---- Listing
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Listing ---- */
 
 /* The primitives of Gradus, in alphabetical order, ending with NULL. */
 GR_API const gr_op *const *gr_primitives(void);

@@ -73,7 +73,7 @@ typedef enum gr_status {
 /* The name of a code, as "GR_ERR_SHAPE"; "unknown status" for a number that is none. */
 GR_API const char *gr_status_name(gr_status status);
 
-/* ---- Creating and destroying ------------------------------------------------------------------- */
+/* ---- Creating and destroying ---- */
 
 /* Where memory comes from. `allocate` returns memory aligned to 64 bytes, or NULL; `deallocate` gets the same
    number of bytes again. Both get `user`. */
@@ -101,7 +101,7 @@ GR_API gr_graph *gr_graph_create(const gr_graph_options *options);
 /* Frees the graph and all that it owns. NULL is allowed. */
 GR_API void gr_graph_destroy(gr_graph *g);
 
-/* ---- Errors --------------------------------------------------------------------------------------- */
+/* ---- Errors ---- */
 
 /* The first error since creation or the last clearing; GR_OK if there is none; GR_ERR_HANDLE for a NULL
  * graph. */
@@ -114,7 +114,7 @@ GR_API void gr_graph_clear_error(gr_graph *g);
 /* Stores an error, if none is pending, and returns `status`: for layers and primitives of your own. */
 GR_API gr_status gr_graph_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
 
-/* ---- Lifetimes -------------------------------------------------------------------------------- */
+/* ---- Lifetimes ---- */
 
 /* Frees every step tensor. Kept tensors and gradients live on; histories end. GR_ERR_STATE inside a scope. */
 GR_API gr_status gr_graph_reset(gr_graph *g);
@@ -146,7 +146,7 @@ GR_API void gr_no_grad_end(gr_graph *g);
 /* Whether operations are recorded now. */
 GR_API bool gr_is_recording(const gr_graph *g);
 
-/* ---- Memory --------------------------------------------------------------------------------------- */
+/* ---- Memory ---- */
 
 typedef struct gr_memory_info {
     size_t used;      /* bytes in live tensors, nodes and tables */
@@ -166,7 +166,7 @@ GR_API void gr_graph_trim(gr_graph *g);
    Nothing frees it earlier: it is for what is made once, not in each step. */
 GR_API void *gr_graph_alloc(gr_graph *g, size_t bytes);
 
-/* ---- Random numbers ----------------------------------------------------------------------------------- */
+/* ---- Random numbers ---- */
 
 /* All random operations of a graph draw from one counter-based generator (Philox 4x32-10; Salmon et al.,
    "Parallel random numbers: as easy as 1, 2, 3", 2011). Its state is these two numbers: write them down, set
@@ -180,8 +180,7 @@ GR_API void gr_seed(gr_graph *g, uint64_t seed);
 GR_API gr_rng_state gr_rng_get(const gr_graph *g);
 GR_API void gr_rng_set(gr_graph *g, gr_rng_state state);
 
-/* ---- About the machine -----------------------------------------------------------------------------------
- */
+/* ---- About the machine ---- */
 
 GR_API int gr_graph_threads(const gr_graph *g);
 /* "portable", "avx2" or "avx512". */

@@ -16,8 +16,7 @@
 
 GR_BEGIN_DECLS
 
-/* ---- Arithmetic, elementwise, broadcasting; float (add, sub, mul, neg also i32) --------------------------
- */
+/* ---- Arithmetic, elementwise, broadcasting; float (add, sub, mul, neg also i32) ---- */
 
 GR_API gr_tensor gr_add(gr_tensor a, gr_tensor b);        /* a + b */
 GR_API gr_tensor gr_sub(gr_tensor a, gr_tensor b);        /* a - b */
@@ -39,8 +38,7 @@ GR_API gr_tensor gr_pow_scalar(gr_tensor x, double p);
 GR_API gr_tensor gr_maximum(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_minimum(gr_tensor a, gr_tensor b);
 
-/* ---- Functions of one operand, elementwise; float -------------------------------------------------------
- */
+/* ---- Functions of one operand, elementwise; float ---- */
 
 GR_API gr_tensor gr_exp(gr_tensor x);      /* e^x */
 GR_API gr_tensor gr_log(gr_tensor x);      /* ln x; -inf at 0, NaN below. dy/dx = 1/x */
@@ -55,8 +53,7 @@ GR_API gr_tensor gr_softplus(gr_tensor x); /* ln(1 + e^x), without overflow; dy/
 GR_API gr_tensor gr_abs(gr_tensor x);      /* |x|; derivative 0 at 0 */
 GR_API gr_tensor gr_sign(gr_tensor x);     /* -1, 0 or 1; derivative 0 */
 
-/* ---- Comparisons and selection ----------------------------------------------------------------------------
- */
+/* ---- Comparisons and selection ---- */
 
 /* Elementwise, broadcasting, any one type -> bool. Comparisons with NaN are false, but not_equal, which is
  * true. */
@@ -76,8 +73,7 @@ GR_API gr_tensor gr_where(gr_tensor mask, gr_tensor a, gr_tensor b);
  */
 GR_API gr_tensor gr_cast(gr_tensor x, gr_type type);
 
-/* ---- Reductions
- * --------------------------------------------------------------------------------------------- */
+/* ---- Reductions ---- */
 
 /* Over the axes of a list, or all of them: gr_sum(x, GR_AXES(0), false), gr_mean(x, GR_ALL_AXES, false).
    keepdims leaves the reduced axes as size 1. Sums of f32 are accumulated in f64, in an order that does not
@@ -97,8 +93,7 @@ GR_API gr_tensor gr_sum_to(gr_tensor x, gr_shape shape);
 GR_API gr_tensor gr_softmax(gr_tensor x, int axis);
 GR_API gr_tensor gr_log_softmax(gr_tensor x, int axis);
 
-/* ---- Matrix product
- * ---------------------------------------------------------------------------------------- */
+/* ---- Matrix product ---- */
 
 /* a: [..., m, k], b: [..., k, n] -> [..., m, n]; leading axes broadcast. float. As in NumPy a 1-d operand is
    a row on the left, a column on the right, and its axis is dropped from the result: [k] @ [k, n] -> [n], [m,
@@ -106,8 +101,7 @@ GR_API gr_tensor gr_log_softmax(gr_tensor x, int axis);
    zeros. */
 GR_API gr_tensor gr_matmul(gr_tensor a, gr_tensor b);
 
-/* ---- Views: no copy; any type
- * --------------------------------------------------------------------------------- */
+/* ---- Views: no copy; any type ---- */
 
 /* The same elements in row-major order under another shape; one size may be -1: it is inferred. Copies only
    if the strides of x leave no other way. */
@@ -135,8 +129,7 @@ GR_API gr_tensor gr_contiguous(gr_tensor x);
 /* The same value without history: a constant for the operations that use it. */
 GR_API gr_tensor gr_detach(gr_tensor x);
 
-/* ---- Joining and indexing
- * ------------------------------------------------------------------------------------- */
+/* ---- Joining and indexing ---- */
 
 /* Joins n >= 1 tensors of one type along an axis; their other sizes agree. Any type. */
 GR_API gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis);

@@ -66,7 +66,7 @@ typedef struct gr_axes {
 #    define GR_ALL_AXES   ((gr_axes){-1, {0}})
 #endif
 
-/* ---- Making tensors --------------------------------------------------------------------------------- */
+/* ---- Making tensors ---- */
 
 /* A trainable leaf: kept, requires a gradient, has a name that no other parameter of the graph has.
    `data`: the values in row-major order, of `type`, copied; NULL: zeros. type: f32 or f64. */
@@ -93,7 +93,7 @@ GR_API gr_tensor gr_normal(gr_graph *g, gr_type type, gr_shape shape, double mea
 /* A mask whose elements are 1 with probability p. */
 GR_API gr_tensor gr_bernoulli(gr_graph *g, gr_shape shape, double p);
 
-/* ---- Asking ------------------------------------------------------------------------------------------- */
+/* ---- Asking ---- */
 
 /* Whether the handle names a living tensor. Sets no error. */
 GR_API bool gr_is_valid(gr_tensor t);
@@ -121,7 +121,7 @@ GR_API const char *gr_name(gr_tensor t);
 /* Names a tensor, for messages and drawings, and returns it: h = gr_named(gr_relu(z), "h"). */
 GR_API gr_tensor gr_named(gr_tensor t, const char *name);
 
-/* ---- Reading ------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 /* Copies all elements in row-major order, of the tensor's own type, into `to`. `count` must be gr_count(t).
  */
@@ -136,8 +136,7 @@ GR_API double gr_at(gr_tensor t, int n_index, const int64_t *index);
    is not contiguous (use gr_read or gr_contiguous). */
 GR_API const void *gr_data(gr_tensor t);
 
-/* ---- Writing leaves --------------------------------------------------------------------------------------
- */
+/* ---- Writing leaves ---- */
 
 /* Copies `count` elements in row-major order into a parameter or constant and raises its version. */
 GR_API gr_status gr_write(gr_tensor t, const void *from, int64_t count);
@@ -146,8 +145,7 @@ GR_API gr_status gr_assign(gr_tensor to, gr_tensor from);
 /* The elements of a parameter or constant, for writing; raises the version at each call. NULL on error. */
 GR_API void *gr_data_for_writing(gr_tensor t);
 
-/* ---- Lifetimes and roles --------------------------------------------------------------------------------
- */
+/* ---- Lifetimes and roles ---- */
 
 /* The values of t as a kept constant: a leaf without history that lives until gr_release or the end of the
  * graph. */

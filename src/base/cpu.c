@@ -1,7 +1,7 @@
 /*
- * Which instruction sets this build has kernels for (GRI_HAVE_..., set by the build where the compiler accepts
- * the options) and this machine can run. What the compiler's run-time library says includes whether the
- * operating system saves the wide registers.
+ * Which instruction sets this build has kernels for (GRI_HAVE_..., set by the build where the compiler
+ * accepts the options) and this machine can run. What the compiler's run-time library says includes whether
+ * the operating system saves the wide registers.
  */
 #include "base/cpu.h"
 
@@ -27,10 +27,14 @@ static bool machine_has_avx512(void)
 bool gri_isa_available(gri_isa isa)
 {
     switch (isa) {
-    case GRI_ISA_PORTABLE: return true;
-    case GRI_ISA_AVX2: return machine_has_avx2();
-    case GRI_ISA_AVX512: return machine_has_avx512();
-    default: return false;
+    case GRI_ISA_PORTABLE:
+        return true;
+    case GRI_ISA_AVX2:
+        return machine_has_avx2();
+    case GRI_ISA_AVX512:
+        return machine_has_avx512();
+    default:
+        return false;
     }
 }
 
@@ -44,9 +48,13 @@ gri_isa gri_isa_best(void)
 const char *gri_isa_name(gri_isa isa)
 {
     switch (isa) {
-    case GRI_ISA_PORTABLE: return "portable";
-    case GRI_ISA_AVX2: return "avx2";
-    case GRI_ISA_AVX512: return "avx512";
-    default: return "unknown";
+    case GRI_ISA_PORTABLE:
+        return "portable";
+    case GRI_ISA_AVX2:
+        return "avx2";
+    case GRI_ISA_AVX512:
+        return "avx512";
+    default:
+        return "unknown";
     }
 }

@@ -1,14 +1,14 @@
 /*
  * The thread pool. One word of state says whether a run is open, how many workers are in it, and which run it
- * is; a worker enters by raising the count while the run is open. The caller opens a run, works on it like any
- * worker, closes it, and waits for the workers that entered. Workers that come too late are not waited for, so
- * a short run does not pay for waking a sleeping thread.
+ * is; a worker enters by raising the count while the run is open. The caller opens a run, works on it like
+ * any worker, closes it, and waits for the workers that entered. Workers that come too late are not waited
+ * for, so a short run does not pay for waking a sleeping thread.
  *
- * Invariant: the description of a run (fn, arg, n, next) is written only while no run is open and no worker is
- * in one.
+ * Invariant: the description of a run (fn, arg, n, next) is written only while no run is open and no worker
+ * is in one.
  */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* sched_getaffinity */
+#    define _GNU_SOURCE /* sched_getaffinity */
 #endif
 #include "base/threads.h"
 
@@ -40,11 +40,11 @@ struct gri_threads {
     _Atomic int64_t next;
     _Atomic uint64_t state;
 
-    pthread_mutex_t mutex;  /* guards falling asleep only */
-    pthread_cond_t wake;    /* a run was opened, or stop */
-    pthread_cond_t leave;   /* the last worker left a closed run */
-    _Atomic int sleepers;   /* workers asleep, or about to be */
-    _Atomic bool waiting;   /* the caller is asleep, or about to be */
+    pthread_mutex_t mutex; /* guards falling asleep only */
+    pthread_cond_t wake;   /* a run was opened, or stop */
+    pthread_cond_t leave;  /* the last worker left a closed run */
+    _Atomic int sleepers;  /* workers asleep, or about to be */
+    _Atomic bool waiting;  /* the caller is asleep, or about to be */
     _Atomic bool stop;
 };
 

@@ -4,7 +4,7 @@
  *
  * Invariant: on failure nothing is left behind but the error.
  */
-#include "graph/graph.h"
+#include "graph/record.h"
 #include "ops/kernels/copy.h"
 
 #include <string.h>
@@ -86,7 +86,7 @@ static gr_status make_contiguous(running_call *r, const gr_array **in)
         const gri_node *node = (const gri_node *)in[i];
         if (node->flags & GRI_CONTIGUOUS) continue;
         const size_t shape_bytes = sizeof(int64_t) * (size_t)in[i]->ndim;
-        const size_t bytes = (size_t)in[i]->count * gr_type_size(in[i]->type);
+        const size_t bytes = (size_t)in[i]->count * gri_element_bytes(in[i]->type);
         gr_array *copy = i < GRI_FEW ? &r->contiguous[i] : gr_call_scratch(&r->call, sizeof *copy);
         int64_t *strides = gr_call_scratch(&r->call, shape_bytes);
         void *data = gr_call_scratch(&r->call, bytes);
@@ -105,7 +105,7 @@ static gr_status make_contiguous(running_call *r, const gr_array **in)
    the record may go before the view does. */
 static void plan_view(const gr_layout *layout, const gri_node *source, gri_recipe *recipe, gr_array *copied)
 {
-    const size_t element = gr_type_size(layout->type);
+    const size_t element = gri_element_bytes(layout->type);
     char *first = (char *)source->array.data + layout->offset * (int64_t)element;
     if (source->buffer) {
         recipe->buffer = source->buffer;
@@ -136,6 +136,10 @@ static gr_status check_layout(const gr_call *call, const gr_layout *layout, int6
     if (layout->ndim > GR_MAX_NDIM)
         return gr_call_fail(call, GR_ERR_NDIM, "the result would have too many axes", "%d, at most %d",
                             layout->ndim, GR_MAX_NDIM);
+    if (layout->ndim == 0) {
+        *count = 1;
+        return GR_OK;
+    }
     if (gri_count(layout->ndim, layout->dims, layout->type, count)) return GR_OK;
     gri_describe_shape(text, sizeof text, layout->ndim, layout->dims);
     return gr_call_fail(call, GR_ERR_OVERFLOW, "the result has more bytes than can be counted", "%s", text);
@@ -169,7 +173,7 @@ static gri_node *run(running_call *r, const gr_array **in, bool requires_grad)
     gr_array copied = {.data = NULL};
     if (layout.alias >= 0) plan_view(&layout, (const gri_node *)in[layout.alias], &recipe, &copied);
     const gri_mark mark = gri_mark_here(g);
-    gri_node *node = gri_push(g, &recipe);
+    gri_node *node = gri_push_record(g, &recipe);
     if (!node) return NULL;
     if (recorded) record(node, call);
     if (copied.data) {
@@ -208,8 +212,7 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     return node ? gri_handle(g, node) : gri_invalid(g);
 }
 
-/* ---- For infer
- * ------------------------------------------------------------------------------------------------ */
+/* ---- For infer ---- */
 
 gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i)
 {
@@ -242,11 +245,15 @@ static bool broadcast_with(gr_layout *out, const gr_array *a)
 
 gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out)
 {
-    out->type = call->n ? call->in[0]->type : GR_F32;
-    out->ndim = 0;
-    for (int i = 0; i < call->n; i++) {
-        if (call->in[i]->type != out->type) return gr_call_fail(call, GR_ERR_TYPE, "types differ", NULL);
-        if (!broadcast_with(out, call->in[i]))
+    if (call->n == 0) return gr_call_fail(call, GR_ERR_ARGUMENT, "needs operands", NULL);
+    const gr_array *first = call->in[0];
+    out->type = first->type;
+    out->ndim = first->ndim;
+    for (int axis = 0; axis < first->ndim; axis++) out->dims[axis] = first->dims[axis];
+    for (int i = 1; i < call->n; i++) {
+        const gr_array *a = call->in[i];
+        if (a->type != out->type) return gr_call_fail(call, GR_ERR_TYPE, "types differ", NULL);
+        if (!gri_same_dims(a, first) && !broadcast_with(out, a))
             return gr_call_fail(call, GR_ERR_SHAPE, "shapes do not broadcast", NULL);
     }
     return GR_OK;

@@ -49,8 +49,7 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
     return index & GRI_KEPT ? gri_kept_node(g, index) : g->step.slot[index].node;
 }
 
-/* ---- Adjoints -------------------------------------------------------------------------------------------
- */
+/* ---- Adjoints ---- */
 
 static void drop(const walk *w, uint32_t *adjoint)
 {
@@ -92,34 +91,30 @@ static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *pa
     return GR_OK;
 }
 
-/* ---- One node -------------------------------------------------------------------------------------------
- */
+/* ---- One node ---- */
 
-static gr_status check_history(const walk *w, const gri_node *node)
+static gr_status fail_released(const walk *w, const gri_node *node)
 {
-    gr_graph *g = w->g;
+    char text[TEXT_BYTES];
+    gri_describe(text, sizeof text, node, false);
+    return gri_fail(
+        w->g, GR_ERR_HISTORY_RELEASED,
+        "%s: the history of %s was released by an earlier backward pass: ask that one to retain it", w->what,
+        text);
+}
+
+/* Says why the recorded operand `i` is not what it was: it is gone, or has been written. */
+static gr_status fail_operand(const walk *w, const gri_node *node, uint32_t i, const gri_node *now)
+{
     char text[TEXT_BYTES], operand[TEXT_BYTES];
-    if (node->flags & GRI_RELEASED) {
-        gri_describe(text, sizeof text, node, false);
-        return gri_fail(
-            g, GR_ERR_HISTORY_RELEASED,
-            "%s: the history of %s was released by an earlier backward pass: ask that one to retain it",
-            w->what, text);
-    }
-    for (uint32_t i = 0; i < node->n_operands; i++) {
-        const gri_operand *o = &node->operands[i];
-        const gri_node *now = gri_lookup(g, o->index, o->generation);
-        if (now && now->version == o->version) continue;
-        gri_describe(text, sizeof text, node, false);
-        if (!now)
-            return gri_fail(g, GR_ERR_STALE, "%s: operand %u of %s was released after its use", w->what,
-                            i + 1, text);
-        gri_describe(operand, sizeof operand, now, false);
-        return gri_fail(g, GR_ERR_MODIFIED,
-                        "%s: %s was written between its use in %s and this pass (version %u, now %u)",
-                        w->what, operand, text, o->version, now->version);
-    }
-    return GR_OK;
+    gri_describe(text, sizeof text, node, false);
+    if (!now)
+        return gri_fail(w->g, GR_ERR_STALE, "%s: operand %u of %s was released after its use", w->what, i + 1,
+                        text);
+    gri_describe(operand, sizeof operand, now, false);
+    return gri_fail(w->g, GR_ERR_MODIFIED,
+                    "%s: %s was written between its use in %s and this pass (version %u, now %u)", w->what,
+                    operand, text, node->operands[i].version, now->version);
 }
 
 /* Checks what a rule returned, and sums what broadcasting repeated. */
@@ -134,7 +129,9 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
         return NULL;
     }
     const gr_array *a = &node->array, *to = &operand->array;
-    if (a->type != to->type || !gri_broadcasts_to(to->ndim, to->dims, a->ndim, a->dims)) {
+    const bool same_type = a->type == to->type;
+    if (same_type && gri_same_dims(a, to)) return node;
+    if (!same_type || !gri_broadcasts_to(to->ndim, to->dims, a->ndim, a->dims)) {
         char given[TEXT_BYTES], wanted[TEXT_BYTES];
         gri_describe(given, sizeof given, node, true);
         gri_describe(wanted, sizeof wanted, operand, true);
@@ -142,7 +139,6 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
                  w->what, call->op->name, i + 1, given, wanted);
         return NULL;
     }
-    if (gri_same_dims(a, to)) return node;
     gr_shape shape = {.ndim = to->ndim};
     memcpy(shape.dims, to->dims, (size_t)to->ndim * sizeof *to->dims);
     const gr_tensor summed = gr_sum_to(part, shape);
@@ -163,17 +159,28 @@ static gr_status contribute(const walk *w, const gr_call *call, gr_tensor gy, in
     return status;
 }
 
+/* The operands as handles, each checked to be what it was when it was used. */
+static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *operands)
+{
+    gr_graph *g = w->g;
+    for (uint32_t i = 0; i < node->n_operands; i++) {
+        const gri_operand *o = &node->operands[i];
+        const gri_node *now = gri_lookup(g, o->index, o->generation);
+        if (!now || now->version != o->version) return fail_operand(w, node, i, now);
+        operands[i] = (gr_tensor){g, o->index, o->generation};
+    }
+    return GR_OK;
+}
+
 static gr_status visit(const walk *w, const gri_node *node, uint32_t adjoint)
 {
     gr_graph *g = w->g;
-    gr_status status = check_history(w, node);
-    if (status != GR_OK) return status;
+    if (node->flags & GRI_RELEASED) return fail_released(w, node);
     gr_tensor few[GRI_FEW], *operands = few;
     const size_t bytes = node->n_operands * sizeof *operands;
     if (node->n_operands > GRI_FEW && !(operands = gri_alloc(&g->memory, bytes)))
         return gri_fail_memory(g, w->what, bytes);
-    for (uint32_t i = 0; i < node->n_operands; i++)
-        operands[i] = (gr_tensor){g, node->operands[i].index, node->operands[i].generation};
+    gr_status status = operands_of(w, node, operands);
     const gr_call call = {.graph = g,
                           .op = node->op,
                           .n = (int)node->n_operands,
@@ -189,8 +196,7 @@ static gr_status visit(const walk *w, const gri_node *node, uint32_t adjoint)
     return status;
 }
 
-/* ---- The walk
- * ----------------------------------------------------------------------------------------------- */
+/* ---- The walk ---- */
 
 static void walk_end(walk *w)
 {
@@ -317,8 +323,7 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     return status;
 }
 
-/* ---- Gradients of leaves
- * ---------------------------------------------------------------------------------------- */
+/* ---- Gradients of leaves ---- */
 
 void gri_drop_gradient(gr_graph *g, gri_node *node)
 {
@@ -483,8 +488,7 @@ gr_status gr_zero_grads(gr_graph *g)
     return status;
 }
 
-/* ---- Gradients as tensors
- * ----------------------------------------------------------------------------------------- */
+/* ---- Gradients as tensors ---- */
 
 static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
 {

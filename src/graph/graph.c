@@ -76,7 +76,7 @@ void gr_graph_destroy(gr_graph *g)
     gri_memory_trim(&memory);
 }
 
-/* ---- Lifetimes ---------------------------------------------------------------------------------------- */
+/* ---- Lifetimes ---- */
 
 gr_status gr_graph_reset(gr_graph *g)
 {
@@ -155,8 +155,7 @@ void gr_no_grad_end(gr_graph *g)
 
 bool gr_is_recording(const gr_graph *g) { return g && g->recording; }
 
-/* ---- Memory ---------------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 gr_memory_info gr_graph_memory(const gr_graph *g)
 {
@@ -193,8 +192,7 @@ void *gr_graph_alloc(gr_graph *g, size_t bytes)
     return block;
 }
 
-/* ---- Random state and machine
- * ------------------------------------------------------------------------------ */
+/* ---- Random state and machine ---- */
 
 void gr_seed(gr_graph *g, uint64_t seed)
 {

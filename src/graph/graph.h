@@ -114,7 +114,7 @@ struct gr_graph {
     char message[GRI_MESSAGE_BYTES];
 };
 
-/* ---- error.c ---------------------------------------------------------------------------------------- */
+/* ---- error.c ---- */
 
 /* Stores the error if none is pending; NULL graph allowed. Returns status. */
 gr_status gri_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
@@ -125,9 +125,12 @@ size_t gri_describe(char *to, size_t room, const gri_node *node, bool with_type)
 /* Writes "[2, 3]". */
 size_t gri_describe_shape(char *to, size_t room, int ndim, const int64_t *dims);
 
+/* Bytes per element of a type that is known to be one. */
+static inline size_t gri_element_bytes(gr_type type) { return type == GR_F64 ? 8 : type == GR_BOOL ? 1 : 4; }
+
 static inline gr_tensor gri_invalid(gr_graph *g) { return (gr_tensor){g, 0, 0}; }
 
-/* ---- node.c ---------------------------------------------------------------------------------------- */
+/* ---- node.c ---- */
 
 static inline gr_tensor gri_handle(gr_graph *g, const gri_node *node)
 {
@@ -199,21 +202,33 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 /* A block that lives as long as the graph; NULL and the error set on failure. */
 void *gri_own(gr_graph *g, size_t bytes);
 
-/* ---- shape.c ------------------------------------------------------------------------------------------- */
+/* ---- shape.c ---- */
 
 /* Product of the dims; false if it, or the bytes of that many elements, do not fit in 63 bits, or a dim is
  * negative. */
 bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count);
-void gri_row_major(int ndim, const int64_t *dims, int64_t *strides);
+static inline void gri_row_major(int ndim, const int64_t *dims, int64_t *strides)
+{
+    int64_t stride = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
+        strides[i] = stride;
+        if (dims[i] > 0) stride *= dims[i];
+    }
+}
 bool gri_is_contiguous(int ndim, const int64_t *dims, const int64_t *strides);
-bool gri_same_dims(const gr_array *a, const gr_array *b);
+static inline bool gri_same_dims(const gr_array *a, const gr_array *b)
+{
+    if (a->ndim != b->ndim) return false;
+    for (int i = 0; i < a->ndim; i++)
+        if (a->dims[i] != b->dims[i]) return false;
+    return true;
+}
 /* Whether `from` broadcasts to `to`. */
 bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const int64_t *to);
 /* Checks a shape given by a user; the error is set. `what` names the call. */
 gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_shape *shape, int64_t *count);
 
-/* ---- backward.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- backward.c ---- */
 
 /* Drops the gradient of a node, if it has one. */
 void gri_drop_gradient(gr_graph *g, gri_node *node);

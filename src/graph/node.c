@@ -2,16 +2,14 @@
  * Slots, nodes, buffers, the arena: see graph.h for how they fit together. Nothing here knows what an
  * operation means.
  */
-#include "graph/graph.h"
+#include "graph/record.h"
 #include "ops/kernels/copy.h"
 
 #include <string.h>
 
 enum { NODE_ALIGN = 16, FIRST_SLOTS = 64, FIRST_CHUNK_BYTES = 1 << 14, LARGEST_CHUNK_BYTES = 1 << 20 };
 
-static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
-/* ---- Buffers ---------------------------------------------------------------------------------------- */
+/* ---- Buffers ---- */
 
 gri_buffer *gri_buffer_create(gr_graph *g, size_t bytes)
 {
@@ -27,10 +25,10 @@ void gri_buffer_release(gr_graph *g, gri_buffer *buffer)
     if (buffer && --buffer->references == 0) gri_free(&g->memory, buffer, buffer->bytes + GRI_ALIGN);
 }
 
-/* ---- Slots -------------------------------------------------------------------------------------------- */
+/* ---- Slots ---- */
 
 /* Room for one more slot. */
-static bool grow_slots(gr_graph *g, gri_slots *table)
+bool gri_grow_slots(gr_graph *g, gri_slots *table)
 {
     if (table->top < table->capacity) return true;
     const uint32_t capacity = table->capacity ? table->capacity * 2 : FIRST_SLOTS;
@@ -45,16 +43,10 @@ static bool grow_slots(gr_graph *g, gri_slots *table)
     return true;
 }
 
-/* ---- The arena ------------------------------------------------------------------------------------------
- */
-
-static bool arena_has_room(const gr_graph *g, size_t bytes)
-{
-    return g->chunk && g->offset + bytes <= g->chunk->bytes;
-}
+/* ---- The arena ---- */
 
 /* Goes on to the next chunk, or makes one, that has room for a record. */
-static bool arena_advance(gr_graph *g, size_t bytes)
+bool gri_arena_advance(gr_graph *g, size_t bytes)
 {
     const size_t needed = bytes + GRI_ALIGN;
     gri_chunk **link = g->chunk ? &g->chunk->next : &g->first_chunk;
@@ -86,113 +78,36 @@ void gri_arena_trim(gr_graph *g)
     }
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------
- */
-
-typedef struct record_size {
-    size_t operands, attributes, shape, elements, total; /* offsets in the record, and its bytes */
-    bool in_buffer;
-} record_size;
-
-static record_size measure(const gri_recipe *r)
-{
-    record_size s;
-    const size_t bytes = (size_t)r->count * gr_type_size(r->type);
-    s.in_buffer = !r->buffer && (r->in_buffer || bytes > GRI_INLINE_BYTES);
-    const bool is_inline = !r->buffer && !s.in_buffer;
-    s.operands = sizeof(gri_node);
-    s.attributes = s.operands + round_up(r->n_operands * sizeof(gri_operand), 8);
-    s.shape = s.attributes + round_up(r->attribute_bytes, 8);
-    s.elements = s.shape + 2 * sizeof(int64_t) * (size_t)r->ndim;
-    s.total = s.elements;
-    if (is_inline) {
-        s.elements = round_up(s.elements, NODE_ALIGN);
-        s.total = s.elements + bytes;
-    }
-    s.total = round_up(s.total, NODE_ALIGN);
-    return s;
-}
-
-/* Fills a record; the index and generation are set by the caller. Takes over `fresh`, the buffer of new
- * elements, if any. */
-static gri_node *fill(void *record, const gri_recipe *r, const record_size *s, gri_buffer *fresh)
-{
-    gri_node *node = record;
-    char *base = record;
-    int64_t *dims = (int64_t *)(void *)(base + s->shape), *strides = dims + r->ndim;
-    for (int i = 0; i < r->ndim; i++) dims[i] = r->dims[i];
-    node->flags = r->flags;
-    if (r->strides) {
-        for (int i = 0; i < r->ndim; i++) strides[i] = r->strides[i];
-        if (gri_is_contiguous(r->ndim, dims, strides)) node->flags |= GRI_CONTIGUOUS;
-    } else {
-        gri_row_major(r->ndim, dims, strides);
-        node->flags |= GRI_CONTIGUOUS;
-    }
-    node->buffer = r->buffer ? r->buffer : fresh;
-    if (r->buffer) r->buffer->references++;
-    node->array = (gr_array){.data = r->buffer ? r->data
-                                     : fresh   ? gri_buffer_data(fresh)
-                                               : base + s->elements,
-                             .dims = dims,
-                             .strides = strides,
-                             .count = r->count,
-                             .type = r->type,
-                             .ndim = r->ndim};
-    node->op = r->op;
-    node->operands = r->n_operands ? (gri_operand *)(void *)(base + s->operands) : NULL;
-    node->n_operands = (uint32_t)r->n_operands;
-    node->attributes = r->attribute_bytes ? base + s->attributes : NULL;
-    node->name = NULL;
-    node->version = 0;
-    node->gradient = 0;
-    return node;
-}
+/* ---- Nodes ---- */
 
 static const char *what_of(const gri_recipe *r) { return r->op ? r->op->name : "tensor"; }
 
-/* The buffer of a new node's elements, if they need one; false if memory ran out. */
-static bool make_elements(gr_graph *g, const gri_recipe *r, const record_size *s, gri_buffer **fresh)
+gri_buffer *gri_make_elements(gr_graph *g, const gri_recipe *r)
 {
-    *fresh = NULL;
-    if (!s->in_buffer) return true;
-    const size_t bytes = (size_t)r->count * gr_type_size(r->type);
-    *fresh = gri_buffer_create(g, bytes);
-    if (!*fresh) gri_fail_memory(g, what_of(r), bytes);
-    return *fresh != NULL;
+    const size_t bytes = (size_t)r->count * gri_element_bytes(r->type);
+    gri_buffer *fresh = gri_buffer_create(g, bytes);
+    if (!fresh) gri_fail_memory(g, what_of(r), bytes);
+    return fresh;
 }
 
-gri_node *gri_push(gr_graph *g, const gri_recipe *r)
+void gri_push_failed(gr_graph *g, const gri_recipe *r, gri_buffer *fresh, size_t bytes)
 {
-    const record_size s = measure(r);
-    gri_buffer *fresh;
-    if (!make_elements(g, r, &s, &fresh)) return NULL;
-    if ((g->step.top >= g->step.capacity && !grow_slots(g, &g->step)) ||
-        (!arena_has_room(g, s.total) && !arena_advance(g, s.total))) {
-        gri_buffer_release(g, fresh);
-        gri_fail_memory(g, what_of(r), s.total);
-        return NULL;
-    }
-    gri_node *node = fill((char *)g->chunk + g->offset, r, &s, fresh);
-    g->offset += s.total;
-    node->index = g->step.top++;
-    gri_slot *slot = &g->step.slot[node->index];
-    slot->node = node;
-    node->generation = ++slot->generation;
-    return node;
+    gri_buffer_release(g, fresh);
+    gri_fail_memory(g, what_of(r), bytes);
 }
+
+gri_node *gri_push(gr_graph *g, const gri_recipe *r) { return gri_push_record(g, r); }
 
 gri_node *gri_keep_new(gr_graph *g, const gri_recipe *r)
 {
-    const record_size s = measure(r);
+    const gri_record_size s = gri_measure(r);
     gri_slots *table = &g->kept;
-    gri_buffer *fresh;
-    if (!make_elements(g, r, &s, &fresh)) return NULL;
+    gri_buffer *fresh = NULL;
+    if (s.in_buffer && !(fresh = gri_make_elements(g, r))) return NULL;
     void *record = gri_alloc(&g->memory, s.total);
-    if (!record || (!table->first_free && !grow_slots(g, table))) {
+    if (!record || (!table->first_free && !gri_grow_slots(g, table))) {
         gri_free(&g->memory, record, s.total);
-        gri_buffer_release(g, fresh);
-        gri_fail_memory(g, what_of(r), s.total);
+        gri_push_failed(g, r, fresh, s.total);
         return NULL;
     }
     uint32_t i = table->first_free;
@@ -200,7 +115,7 @@ gri_node *gri_keep_new(gr_graph *g, const gri_recipe *r)
         table->first_free = table->slot[i].next_free;
     else
         i = table->top++;
-    gri_node *node = fill(record, r, &s, fresh);
+    gri_node *node = gri_fill_record(record, r, &s, fresh);
     node->index = i | GRI_KEPT;
     table->slot[i].node = node;
     node->generation = ++table->slot[i].generation;
@@ -223,7 +138,7 @@ static gri_node *with_value(gri_node *copy, const gri_node *node)
 {
     if (copy && !node->buffer)
         memcpy(copy->array.data, node->array.data,
-               (size_t)node->array.count * gr_type_size(node->array.type));
+               (size_t)node->array.count * gri_element_bytes(node->array.type));
     return copy;
 }
 
@@ -267,7 +182,7 @@ void gri_kept_release(gr_graph *g, gri_node *node)
                           .ndim = node->array.ndim,
                           .count = node->array.count,
                           .buffer = node->buffer};
-    const record_size s = measure(&r);
+    const gri_record_size s = gri_measure(&r);
     const uint32_t i = node->index & ~GRI_KEPT;
     release_belongings(g, node);
     g->kept.slot[i].node = NULL;
@@ -281,7 +196,7 @@ gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep)
 {
     const bool contiguous = node->flags & GRI_CONTIGUOUS;
     if (contiguous && (!node->buffer || node->buffer->references == 1)) return GR_OK;
-    const size_t bytes = (size_t)node->array.count * gr_type_size(node->array.type);
+    const size_t bytes = (size_t)node->array.count * gri_element_bytes(node->array.type);
     gri_buffer *own = gri_buffer_create(g, bytes);
     if (!own) return gri_fail_memory(g, "write", bytes);
     if (keep) gri_copy_array(gri_buffer_data(own), &node->array);
@@ -293,8 +208,7 @@ gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep)
     return GR_OK;
 }
 
-/* ---- Popping
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Popping ---- */
 
 gri_mark gri_mark_here(const gr_graph *g) { return (gri_mark){g->chunk, g->offset, g->step.top}; }
 

@@ -21,7 +21,7 @@ bool gr_type_is_float(gr_type type) { return type == GR_F32 || type == GR_F64; }
 bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count)
 {
     /* The product of the sizes other than 0 must fit, too: strides are made of it. */
-    const int64_t most = INT64_MAX / (int64_t)gr_type_size(type) - 2 * GRI_ALIGN;
+    const int64_t most = INT64_MAX / (int64_t)gri_element_bytes(type) - 2 * GRI_ALIGN;
     int64_t product = 1;
     bool empty = false;
     for (int i = 0; i < ndim; i++) {
@@ -30,20 +30,12 @@ bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count)
             empty = true;
             continue;
         }
-        if (product > most / dims[i]) return false;
+        const bool small = product <= INT32_MAX && dims[i] <= INT32_MAX; /* most are: spares a division */
+        if (!small && product > most / dims[i]) return false;
         product *= dims[i];
     }
     *count = empty ? 0 : product;
-    return true;
-}
-
-void gri_row_major(int ndim, const int64_t *dims, int64_t *strides)
-{
-    int64_t stride = 1;
-    for (int i = ndim - 1; i >= 0; i--) {
-        strides[i] = stride;
-        if (dims[i] > 0) stride *= dims[i];
-    }
+    return product <= most;
 }
 
 bool gri_is_contiguous(int ndim, const int64_t *dims, const int64_t *strides)
@@ -56,14 +48,6 @@ bool gri_is_contiguous(int ndim, const int64_t *dims, const int64_t *strides)
         stride *= dims[i];
     }
     return contiguous;
-}
-
-bool gri_same_dims(const gr_array *a, const gr_array *b)
-{
-    if (a->ndim != b->ndim) return false;
-    for (int i = 0; i < a->ndim; i++)
-        if (a->dims[i] != b->dims[i]) return false;
-    return true;
 }
 
 bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const int64_t *to)

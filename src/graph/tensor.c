@@ -23,8 +23,7 @@ gri_node *gri_resolve(gr_tensor t, const char *what)
     return node;
 }
 
-/* ---- Making leaves ----------------------------------------------------------------------------------------
- */
+/* ---- Making leaves ---- */
 
 static void set_elements(gri_node *node, const void *data)
 {
@@ -108,8 +107,7 @@ gr_tensor gr_constant(gr_graph *g, gr_type type, gr_shape shape, const void *dat
     return node ? gri_handle(g, node) : gri_invalid(g);
 }
 
-/* ---- Asking
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Asking ---- */
 
 bool gr_is_valid(gr_tensor t) { return t.graph && t.index && gri_lookup(t.graph, t.index, t.generation); }
 
@@ -195,24 +193,26 @@ gr_tensor gr_named(gr_tensor t, const char *name)
     return gri_set_name(t.graph, node, name) == GR_OK ? t : gri_invalid(t.graph);
 }
 
-/* ---- Reading
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Reading ---- */
 
 static gr_status status_of(gr_tensor t)
 {
     return !t.graph ? GR_ERR_HANDLE : t.graph->status != GR_OK ? t.graph->status : GR_ERR_HANDLE;
 }
 
-static gr_status check_count(gr_graph *g, const char *what, const gri_node *node, const void *memory,
-                             int64_t count)
+static gr_status wrong_count(gr_graph *g, const char *what, const gri_node *node, int64_t count)
 {
     char text[TEXT_BYTES];
     gri_describe(text, sizeof text, node, false);
-    if (count != node->array.count)
-        return gri_fail(g, GR_ERR_SHAPE, "%s: %" PRId64 " elements given for %s, which has %" PRId64, what,
-                        count, text, node->array.count);
-    if (!memory && count > 0)
-        return gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the elements of %s", what, text);
+    return gri_fail(g, GR_ERR_SHAPE, "%s: %" PRId64 " elements given for %s, which has %" PRId64, what, count,
+                    text, node->array.count);
+}
+
+static gr_status check_count(gr_graph *g, const char *what, const gri_node *node, const void *memory,
+                             int64_t count)
+{
+    if (count != node->array.count) return wrong_count(g, what, node, count);
+    if (!memory && count > 0) return gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the elements", what);
     return GR_OK;
 }
 
@@ -255,24 +255,28 @@ double gr_item(gr_tensor t)
     return element_as_double(&node->array, 0);
 }
 
+static double bad_index(gr_tensor t, const gri_node *node, gr_status status, int n_index, int axis,
+                        int64_t index)
+{
+    char text[TEXT_BYTES];
+    gri_describe(text, sizeof text, node, false);
+    if (status == GR_ERR_NDIM)
+        gri_fail(t.graph, status, "at: %d indices for %s", n_index, text);
+    else
+        gri_fail(t.graph, status, "at: index %" PRId64 " of axis %d is outside %s", index, axis, text);
+    return not_a_number;
+}
+
 double gr_at(gr_tensor t, int n_index, const int64_t *index)
 {
     const gri_node *node = gri_resolve(t, "at");
     if (!node) return not_a_number;
-    char text[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    if (n_index != node->array.ndim || (n_index > 0 && !index)) {
-        gri_fail(t.graph, GR_ERR_NDIM, "at: %d indices for %s", n_index, text);
-        return not_a_number;
-    }
+    if (n_index != node->array.ndim || (n_index > 0 && !index))
+        return bad_index(t, node, GR_ERR_NDIM, n_index, 0, 0);
     int64_t offset = 0;
     for (int i = 0; i < n_index; i++) {
         const int64_t size = node->array.dims[i], at = index[i] < 0 ? index[i] + size : index[i];
-        if (at < 0 || at >= size) {
-            gri_fail(t.graph, GR_ERR_INDEX, "at: index %" PRId64 " of axis %d is outside %s", index[i], i,
-                     text);
-            return not_a_number;
-        }
+        if (at < 0 || at >= size) return bad_index(t, node, GR_ERR_INDEX, n_index, i, index[i]);
         offset += at * node->array.strides[i];
     }
     return element_as_double(&node->array, offset);
@@ -291,8 +295,7 @@ const void *gr_data(gr_tensor t)
     return node->array.data;
 }
 
-/* ---- Writing leaves
- * ----------------------------------------------------------------------------------------- */
+/* ---- Writing leaves ---- */
 
 /* The leaf, ready to be written; its version is raised. NULL on error. `keep`: its old values matter. */
 static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
@@ -330,13 +333,14 @@ gr_status gr_assign(gr_tensor to, gr_tensor from)
     if (!source || !target) return source ? status_of(to) : status_of(from);
     gr_graph *g = to.graph;
     if (from.graph != g) return gri_fail(g, GR_ERR_GRAPH, "assign: tensors of different graphs");
-    char a[TEXT_BYTES], b[TEXT_BYTES];
-    gri_describe(a, sizeof a, target, true);
-    gri_describe(b, sizeof b, source, true);
-    if (source->array.type != target->array.type)
-        return gri_fail(g, GR_ERR_TYPE, "assign: types differ: %s = %s", a, b);
-    if (!gri_same_dims(&source->array, &target->array))
-        return gri_fail(g, GR_ERR_SHAPE, "assign: shapes differ: %s = %s", a, b);
+    const bool types_differ = source->array.type != target->array.type;
+    if (types_differ || !gri_same_dims(&source->array, &target->array)) {
+        char a[TEXT_BYTES], b[TEXT_BYTES];
+        gri_describe(a, sizeof a, target, types_differ);
+        gri_describe(b, sizeof b, source, types_differ);
+        return gri_fail(g, types_differ ? GR_ERR_TYPE : GR_ERR_SHAPE, "assign: %s differ: %s = %s",
+                        types_differ ? "types" : "shapes", a, b);
+    }
     if (source == target) return GR_OK;
     gri_node *leaf = open_leaf(to, "assign", false);
     if (!leaf) return status_of(to);
@@ -350,8 +354,7 @@ void *gr_data_for_writing(gr_tensor t)
     return leaf ? leaf->array.data : NULL;
 }
 
-/* ---- Lifetimes and roles
- * ------------------------------------------------------------------------------------- */
+/* ---- Lifetimes and roles ---- */
 
 gr_tensor gr_keep(gr_tensor t)
 {
@@ -388,14 +391,12 @@ gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad)
 {
     gri_node *node = gri_resolve(t, "set_requires_grad");
     if (!node) return gri_invalid(t.graph);
-    char text[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, true);
-    if (!(node->flags & GRI_LEAF)) {
-        gri_fail(t.graph, GR_ERR_STATE, "set_requires_grad: only for parameters and constants, not %s", text);
-        return gri_invalid(t.graph);
-    }
-    if (requires_grad && !gr_type_is_float(node->array.type)) {
-        gri_fail(t.graph, GR_ERR_TYPE, "set_requires_grad: only floats have gradients, not %s", text);
+    const bool is_leaf = node->flags & GRI_LEAF;
+    if (!is_leaf || (requires_grad && !gr_type_is_float(node->array.type))) {
+        char text[TEXT_BYTES];
+        gri_describe(text, sizeof text, node, true);
+        gri_fail(t.graph, is_leaf ? GR_ERR_TYPE : GR_ERR_STATE, "set_requires_grad: only for %s, not %s",
+                 is_leaf ? "floats" : "parameters and constants", text);
         return gri_invalid(t.graph);
     }
     if (requires_grad)

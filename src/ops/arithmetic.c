@@ -41,8 +41,7 @@ ARITHMETIC(mul, "*", "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(g
 
 GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
 
-/* ---- neg ------------------------------------------------------------------------------------------------
- */
+/* ---- neg ---- */
 
 GRI_LOOP1(neg_f32, float, float, -x)
 GRI_LOOP1(neg_f64, double, double, -x)
@@ -62,8 +61,7 @@ const gr_op gri_op_neg = {.name = "neg",
                           .vjp = neg_vjp};
 gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 
-/* ---- With one number: scale, add_scalar, pow_scalar
- * ----------------------------------------------------------- */
+/* ---- With one number: scale, add_scalar, pow_scalar ---- */
 
 #define NUMBER_OF(CALL) (*(const double *)(CALL)->attributes)
 /* The number, rounded to the type of the loop: f32 arithmetic stays f32. */
@@ -105,8 +103,7 @@ WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(
 
 GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2))
 
-/* ---- pow
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- pow ---- */
 
 /* x, but 1 where both masks hold: keeps infinities out of branches that do not count, whose cotangent 0 would
  * make NaN of them. */
@@ -135,8 +132,7 @@ static gr_tensor pow_by_exponent(gr_tensor a, gr_tensor b, gr_tensor y)
 GRI_BINARY(pow, "^", "y = a^b", pow(a, b), gr_mul(gy, pow_by_base(a, b)),
            gr_mul(gy, pow_by_exponent(a, b, y)))
 
-/* ---- maximum, minimum
- * ---------------------------------------------------------------------------------------- */
+/* ---- maximum, minimum ---- */
 
 /* The cotangent where the operand was the one taken: none where it `lost`, half of it at a tie. */
 static gr_tensor share(gr_tensor gy, gr_tensor lost, gr_tensor tie)

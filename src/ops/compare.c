@@ -38,8 +38,7 @@ COMPARE(less_equal, "<=", a <= b)
 COMPARE(greater, ">", a > b)
 COMPARE(greater_equal, ">=", a >= b)
 
-/* ---- where ------------------------------------------------------------------------------------------------
- */
+/* ---- where ---- */
 
 /* Selects bits, so one loop serves all types of a size, and NaNs keep theirs. */
 #define WHERE_LOOP(NAME, T)                                                                       \
@@ -92,8 +91,7 @@ gr_tensor gr_where(gr_tensor mask, gr_tensor a, gr_tensor b)
     return gr_apply(NULL, &gri_op_where, 3, operands, NULL);
 }
 
-/* ---- cast
- * --------------------------------------------------------------------------------------------------- */
+/* ---- cast ---- */
 
 /* x is in range of int32_t; false for NaN. Both bounds are exact in double. */
 #define IN_I32(X) ((double)(X) > -2147483649.0 && (double)(X) < 2147483648.0)

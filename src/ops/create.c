@@ -67,8 +67,7 @@ static gr_status fails_in_i32(const gr_call *c, double value)
     return gr_call_fail(c, GR_ERR_ARGUMENT, "a value that i32 cannot hold", "%g", value);
 }
 
-/* ---- full -------------------------------------------------------------------------------------------------
- */
+/* ---- full ---- */
 
 static gr_status full_infer(const gr_call *c, gr_layout *out)
 {
@@ -97,8 +96,7 @@ gr_tensor gr_scalar(gr_graph *g, gr_type type, double value)
 gr_tensor gr_zeros(gr_graph *g, gr_type type, gr_shape shape) { return gr_full(g, type, shape, 0); }
 gr_tensor gr_ones(gr_graph *g, gr_type type, gr_shape shape) { return gr_full(g, type, shape, 1); }
 
-/* ---- arange
- * ------------------------------------------------------------------------------------------------- */
+/* ---- arange ---- */
 
 static gr_status arange_infer(const gr_call *c, gr_layout *out)
 {
@@ -124,8 +122,7 @@ gr_tensor gr_arange(gr_graph *g, gr_type type, int64_t n, double start, double s
     return gr_apply(g, &gri_op_arange, 0, NULL, &k);
 }
 
-/* ---- Random
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Random ---- */
 
 /* Element i is number i of the stream that starts at the state: two numbers per block of the generator. */
 static gr_status fill_random(const gr_call *c, void (*pair)(uint64_t seed, uint64_t block, double out[2]),

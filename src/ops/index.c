@@ -5,8 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- concat
- * ------------------------------------------------------------------------------------------------- */
+/* ---- concat ---- */
 
 static gr_status concat_infer(const gr_call *c, gr_layout *out)
 {
@@ -74,11 +73,11 @@ gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
     return gr_apply(NULL, &gri_op_concat, n, tensors, &axis);
 }
 
-/* ---- Along an axis by an index
- * ------------------------------------------------------------------------------------ An array is seen as
- * [outer, size, inner] around the axis. index_select and index_add move slices [outer, inner], gather and
- * scatter_add single elements; the second of each pair is the adjoint of the first, and the first of the
- * second. Operands come contiguous; size: of the axis on the side that is indexed. */
+/* ---- Along an axis by an index ---- */
+
+/* An array is seen as [outer, size, inner] around the axis. index_select and index_add move slices [outer,
+   inner], gather and scatter_add single elements; the second of each pair is the adjoint of the first, and
+   the first of the second. Operands come contiguous; size: of the axis on the side that is indexed. */
 
 typedef struct index_attributes {
     int axis;
@@ -121,8 +120,7 @@ static gr_tensor apply_indexed(const gr_op *op, gr_tensor x, gr_tensor index, in
 
 #define INDEX_OF(C) ((const index_attributes *)(C)->attributes)
 
-/* ---- index_select: y[o, k, i] = x[o, index[k], i]
- * ------------------------------------------------------------------- */
+/* ---- index_select: y[o, k, i] = x[o, index[k], i] ---- */
 
 static gr_status index_select_infer(const gr_call *c, gr_layout *out)
 {
@@ -179,8 +177,7 @@ gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index)
     return apply_indexed(&gri_op_index_select, x, index, axis, 0);
 }
 
-/* ---- index_add: y[o, index[k], i] += x[o, k, i]
- * ------------------------------------------------------------------------ */
+/* ---- index_add: y[o, index[k], i] += x[o, k, i] ---- */
 
 static gr_status index_add_infer(const gr_call *c, gr_layout *out)
 {
@@ -255,8 +252,7 @@ gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
     return apply_indexed(&gri_op_index_add, y, index, axis, size);
 }
 
-/* ---- gather: y[o, k, i] = x[o, index[o, k, i], i]
- * ------------------------------------------------------------------------- */
+/* ---- gather: y[o, k, i] = x[o, index[o, k, i], i] ---- */
 
 /* Both operands have the same axes and, but along `axis`, the same sizes. */
 static gr_status check_gather(const gr_call *c, int *axis)
@@ -320,8 +316,7 @@ gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index)
     return apply_indexed(&gri_op_gather, x, index, axis, 0);
 }
 
-/* ---- scatter_add: y[o, index[o, k, i], i] += x[o, k, i]
- * ------------------------------------------------------------------- */
+/* ---- scatter_add: y[o, index[o, k, i], i] += x[o, k, i] ---- */
 
 static gr_status scatter_add_infer(const gr_call *c, gr_layout *out)
 {
@@ -375,9 +370,7 @@ gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
     return apply_indexed(&gri_op_scatter_add, y, index, axis, size);
 }
 
-/* ---- one_hot
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* ---- one_hot ---- */
 
 typedef struct one_hot_attributes {
     int64_t classes;

@@ -14,8 +14,7 @@ GRI_UNARY(sign, "y = sign x", x > 0 ? 1 : x < 0 ? -1 : x, GR_NONE)
 /* 1/(1 + e^-|x|) is sigmoid(|x|), and e^-|x| times that is sigmoid(-|x|): e^x never overflows. */
 GRI_UNARY(softplus, "y = ln(1 + e^x)", (x > 0 ? x : 0) + log1p(exp(-fabs(x))), gr_mul(gy, gr_sigmoid(x)))
 
-/* ---- With a fused derivative: one pass over memory instead of three or four
- * ------------------------------------ */
+/* ---- With a fused derivative: one pass over memory instead of three or four ---- */
 
 static gr_tensor tanh_backward(gr_tensor gy, gr_tensor y);
 static gr_tensor sigmoid_backward(gr_tensor gy, gr_tensor y);

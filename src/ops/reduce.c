@@ -69,7 +69,7 @@ static gr_status float_reduction_infer(const gr_call *c, gr_layout *out)
 static gr_tensor with_ones(const gr_call *c, gr_tensor t)
 {
     const reduction_attributes *k = c->attributes;
-    if (k->keepdims) return t;
+    if (k->keepdims || gr_ndim(t) == 0) return t; /* a scalar broadcasts to anything */
     gr_shape shape = gr_shape_of(c->operands[0]);
     const uint32_t mask = known_mask(c, shape.ndim);
     for (int axis = 0; axis < shape.ndim; axis++)
@@ -97,8 +97,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
         return apply_reduction(&gri_op_##NAME, x, axes, keepdims);                \
     }
 
-/* ---- sum, mean
- * ---------------------------------------------------------------------------------------------- */
+/* ---- sum, mean ---- */
 
 static gr_status sum_forward(const gr_call *c)
 {
@@ -134,8 +133,7 @@ static gr_status mean_forward(const gr_call *c)
 GRI_RULE1(mean, gr_expand(with_ones(c, gr_scale(gy, 1 / group_size(c, gri_array(x)))), gr_shape_of(x)))
 REDUCTION(mean, "y = sum x / n", float_reduction_infer)
 
-/* ---- max
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- max ---- */
 
 static gr_status max_infer(const gr_call *c, gr_layout *out)
 {
@@ -165,8 +163,7 @@ static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
 }
 REDUCTION(max, "y = max x", max_infer)
 
-/* ---- sum_to
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- sum_to ---- */
 
 static gr_status sum_to_infer(const gr_call *c, gr_layout *out)
 {
@@ -183,7 +180,17 @@ static gr_status sum_to_infer(const gr_call *c, gr_layout *out)
     }
     out->type = x->type;
     out->ndim = to->ndim;
-    for (int i = 0; i < to->ndim; i++) out->dims[i] = to->dims[i];
+    const int missing = x->ndim - to->ndim;
+    int64_t count = 1;
+    for (int i = 0; i < to->ndim; i++) {
+        out->dims[i] = to->dims[i];
+        out->strides[i] = x->strides[i + missing];
+        count *= to->dims[i];
+    }
+    if (count == x->count && count > 0) { /* nothing was repeated: a view */
+        out->alias = 0;
+        out->offset = 0;
+    }
     return GR_OK;
 }
 
@@ -210,10 +217,10 @@ const gr_op gri_op_sum_to = {.name = "sum_to",
 
 gr_tensor gr_sum_to(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_sum_to, x, &shape); }
 
-/* ---- Along the last axis: softmax, log_softmax, logsumexp
- * --------------------------------------------------------- Primitives of their own because the naive
- * composition overflows. They work along the last axis; the constructors bring the axis there and back by
- * views. */
+/* ---- Along the last axis: softmax, log_softmax, logsumexp ---- */
+
+/* Primitives of their own because the naive composition overflows. They work along the last axis; the
+   constructors bring the axis there and back by views. */
 
 static gr_status last_axis_infer(const gr_call *c, gr_layout *out)
 {

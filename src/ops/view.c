@@ -27,8 +27,7 @@ static const gr_array *array_of(gr_tensor x, const char *what)
     return node ? &node->array : NULL;
 }
 
-/* ---- contiguous, detach
- * ------------------------------------------------------------------------------------ */
+/* ---- contiguous, detach ---- */
 
 static gr_status any_type_infer(const gr_call *c, gr_layout *out)
 {
@@ -80,8 +79,7 @@ gr_tensor gr_detach(gr_tensor x)
     return y;
 }
 
-/* ---- reshape
- * ------------------------------------------------------------------------------------------------- */
+/* ---- reshape ---- */
 
 /* Strides under which x has the new shape without a copy; false if there are none. Axes of both shapes are
    matched in groups of equal size; a group works if its axes of x run on without a seam. */
@@ -142,34 +140,37 @@ const gr_op gri_op_reshape = {.name = "reshape",
                               .infer = reshape_infer,
                               .vjp = reshape_vjp};
 
+static gr_status reshape_fail(gr_tensor x, const gr_shape *shape, gr_status status, const char *why)
+{
+    char from[TEXT_BYTES], to[TEXT_BYTES];
+    gri_describe(from, sizeof from, gri_resolve(x, "reshape"), false);
+    gri_describe_shape(to, sizeof to, shape->ndim, shape->dims);
+    return gri_fail(x.graph, status, "reshape: %s: %s to %s", why, from, to);
+}
+
 /* Fills in the size given as -1. */
 static gr_status complete_shape(gr_tensor x, const gr_array *a, gr_shape *shape)
 {
-    gr_graph *g = x.graph;
-    char from[TEXT_BYTES], to[TEXT_BYTES];
-    int64_t known = 1, count = 0;
+    const gr_shape given = *shape;
+    int64_t known;
     int open = -1;
     if (shape->ndim < 0 || shape->ndim > GR_MAX_NDIM)
-        return gri_fail(g, GR_ERR_NDIM, "reshape: to %d axes; 0 to %d are possible", shape->ndim,
+        return gri_fail(x.graph, GR_ERR_NDIM, "reshape: to %d axes; 0 to %d are possible", shape->ndim,
                         GR_MAX_NDIM);
-    gri_describe(from, sizeof from, gri_resolve(x, "reshape"), false);
-    gri_describe_shape(to, sizeof to, shape->ndim, shape->dims);
     for (int axis = 0; axis < shape->ndim; axis++) {
         const int64_t d = shape->dims[axis];
         if (d == -1 && open < 0) {
             open = axis;
             shape->dims[axis] = 1;
         } else if (d < 0) {
-            return gri_fail(g, GR_ERR_SHAPE,
-                            "reshape: %s to %s: sizes are not negative, and one at most is -1", from, to);
+            return reshape_fail(x, &given, GR_ERR_SHAPE, "sizes are not negative, and one at most is -1");
         }
     }
     if (!gri_count(shape->ndim, shape->dims, a->type, &known))
-        return gri_fail(g, GR_ERR_OVERFLOW, "reshape: %s to %s: too many elements to count", from, to);
-    if (open >= 0 && known > 0 && a->count % known == 0) shape->dims[open] = a->count / known;
-    if (!gri_count(shape->ndim, shape->dims, a->type, &count) || count != a->count ||
-        (open >= 0 && known == 0))
-        return gri_fail(g, GR_ERR_SHAPE, "reshape: %s to %s: the number of elements differs", from, to);
+        return reshape_fail(x, &given, GR_ERR_OVERFLOW, "too many elements to count");
+    const bool fits = open >= 0 ? known > 0 && a->count % known == 0 : known == a->count;
+    if (!fits) return reshape_fail(x, &given, GR_ERR_SHAPE, "the number of elements differs");
+    if (open >= 0) shape->dims[open] = a->count / known;
     return GR_OK;
 }
 
@@ -182,8 +183,7 @@ gr_tensor gr_reshape(gr_tensor x, gr_shape shape)
     return gri_apply1(&gri_op_reshape, view ? x : gr_contiguous(x), &shape);
 }
 
-/* ---- permute, transpose
- * --------------------------------------------------------------------------------------- */
+/* ---- permute, transpose ---- */
 
 static gr_status permute_infer(const gr_call *c, gr_layout *out)
 {
@@ -255,8 +255,7 @@ gr_tensor gr_transpose(gr_tensor x, int axis1, int axis2)
     return gri_apply1(&gri_op_permute, x, &axes);
 }
 
-/* ---- slice, select
- * ---------------------------------------------------------------------------------------------- */
+/* ---- slice, select ---- */
 
 /* A slice that has been resolved: n elements from `start`, `step` apart. size: of the axis of x. */
 typedef struct slice_attributes {
@@ -381,27 +380,27 @@ gr_tensor gr_select(gr_tensor x, int axis, int64_t index)
     return drop_axis(gri_apply1(&gri_op_slice, x, &k), at);
 }
 
-/* ---- expand
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- expand ---- */
 
 static gr_status expand_infer(const gr_call *c, gr_layout *out)
 {
     const gr_shape *shape = c->attributes;
     const gr_array *x = c->in[0];
     alias(c, out);
-    char text[TEXT_BYTES] = "";
     if (shape->ndim > GR_MAX_NDIM || shape->ndim < x->ndim)
         return gr_call_fail(c, GR_ERR_NDIM, "the shape asked for has fewer axes, or too many", "%d",
                             shape->ndim);
-    gri_describe_shape(text, sizeof text, shape->ndim, shape->dims);
     const int missing = shape->ndim - x->ndim;
     out->ndim = shape->ndim;
     for (int axis = 0; axis < shape->ndim; axis++) {
         const bool own = axis >= missing;
         const int64_t from = own ? x->dims[axis - missing] : 1, stride = own ? x->strides[axis - missing] : 0;
         const int64_t to = shape->dims[axis] == -1 && own ? from : shape->dims[axis];
-        if (to < 0 || (from != to && from != 1))
+        if (to < 0 || (from != to && from != 1)) {
+            char text[TEXT_BYTES];
+            gri_describe_shape(text, sizeof text, shape->ndim, shape->dims);
             return gr_call_fail(c, GR_ERR_SHAPE, "only axes of size 1 can be repeated", "to %s", text);
+        }
         out->dims[axis] = to;
         out->strides[axis] = from == to ? stride : 0;
     }
@@ -419,8 +418,7 @@ const gr_op gri_op_expand = {.name = "expand",
 
 gr_tensor gr_expand(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_expand, x, &shape); }
 
-/* ---- squeeze, unsqueeze: reshapes that never copy
- * --------------------------------------------------------------- */
+/* ---- squeeze, unsqueeze: reshapes that never copy ---- */
 
 gr_tensor gr_squeeze(gr_tensor x, gr_axes axes)
 {

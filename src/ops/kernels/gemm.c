@@ -2,13 +2,13 @@
  * Matrix products: the plan, the blocking, and the sharing out over threads. The arithmetic is in
  * gemm_variant.inc; here elements are bytes to step over.
  *
- * A product goes one of three ways: the triple loop, if it is tiny; dot products, where both operands lie along
- * k and there are few rows; register tiles otherwise. Tiles want B in slivers of adjacent rows and A in short
- * slivers; operands that are read often, or lie badly, are packed into them first. C = A * B may as well be
- * computed as C^T = B^T * A^T: the plan takes the side that it estimates to be cheaper.
+ * A product goes one of three ways: the triple loop, if it is tiny; dot products, where both operands lie
+ * along k and there are few rows; register tiles otherwise. Tiles want B in slivers of adjacent rows and A in
+ * short slivers; operands that are read often, or lie badly, are packed into them first. C = A * B may as
+ * well be computed as C^T = B^T * A^T: the plan takes the side that it estimates to be cheaper.
  *
- * Invariant: the plan depends on sizes and strides only. The number of threads decides how C is cut into tasks,
- * which changes no bit (see gemm_variant.inc); k is cut into the same blocks always.
+ * Invariant: the plan depends on sizes and strides only. The number of threads decides how C is cut into
+ * tasks, which changes no bit (see gemm_variant.inc); k is cut into the same blocks always.
  */
 #include "ops/kernels/gemm.h"
 #include "ops/kernels/gemm_variant.h"
@@ -20,14 +20,20 @@ static const double THREADS_PAY = 200e3;
 /* Bytes of the packed blocks: both are shared by the threads. The part of B that a task works on is meant to
    stay in the second-level cache while the task goes through its rows of A. */
 enum { BLOCK_A_BYTES = 2 << 20, BLOCK_B_BYTES = 4 << 20, GROUP_B_BYTES = 512 << 10, WORKSPACE_ALIGN = 64 };
-/* Tasks per thread and block, so that a thread that comes late leaves no gap; and the least work of a task, in
-   elements packed or tiles multiplied. */
+/* Tasks per thread and block, so that a thread that comes late leaves no gap; and the least work of a task,
+   in elements packed or tiles multiplied. */
 enum { TASKS_PER_THREAD = 8, PACK_TASK = 4096, TILES_TASK = 4 };
+/* Up to so many rows of A, rows of B are read where they lie: packing them would not pay. */
+enum { DIRECT_ROWS = 256 };
+/* A is read where it lies if C has no more columns of tiles than this. */
+enum { THIN_TILES = 2 };
+/* Products of so few rows and of fewer columns than a vector has use shorter vectors, if those fit. */
+enum { NARROW_ROWS = 16 };
 /* Rows at a distance that is a multiple of this share a few cache sets, and push each other out. */
 enum { ALIASING_BYTES = 2048 };
 
-/* Rough costs in multiples of one vector multiply-add, per element: packing where elements are adjacent across
-   the sliver, along k, or nowhere; storing one at a time; summing the lanes of a dot product. */
+/* Rough costs in multiples of one vector multiply-add, per element: packing where elements are adjacent
+   across the sliver, along k, or nowhere; storing one at a time; summing the lanes of a dot product. */
 static const double COST_PACK_ROWS = 0.2, COST_PACK_ALONG_K = 0.5, COST_PACK_SCATTERED = 1.5;
 static const double COST_STORE_ONE = 1, COST_DOT = 12;
 
@@ -36,29 +42,63 @@ typedef enum way { WAY_TILES, WAY_DOTS } way;
 typedef struct plan {
     gri_gemm g; /* after swapping */
     way way;
-    bool swapped, pack_a, pack_b;
-    int64_t block_m, block_n, block_k;
-    double cost;
+    bool swapped, pack_a, pack_b;      /* dot products: pack_a makes the rows of A adjacent; no pack_b */
+    int64_t block_m, block_n, block_k; /* of tiles */
 } plan;
 
 /* ---- Reference ---- */
 
-#define REFERENCE(name, scalar)                                                                               \
-    void name(const gri_gemm *g, const scalar *a, const scalar *b, scalar *c)                                 \
-    {                                                                                                         \
-        for (int64_t i = 0; i < g->m; i++) {                                                                  \
-            for (int64_t j = 0; j < g->n; j++) {                                                              \
-                scalar sum = 0;                                                                               \
-                for (int64_t p = 0; p < g->k; p++)                                                            \
-                    sum += a[i * g->a_row + p * g->a_col] * b[p * g->b_row + j * g->b_col];                   \
-                scalar *to = &c[i * g->c_row + j * g->c_col];                                                 \
-                *to = g->accumulate ? *to + sum : sum;                                                        \
-            }                                                                                                 \
-        }                                                                                                     \
+#define REFERENCE(name, scalar)                                                             \
+    void name(const gri_gemm *g, const scalar *a, const scalar *b, scalar *c)               \
+    {                                                                                       \
+        for (int64_t i = 0; i < g->m; i++) {                                                \
+            for (int64_t j = 0; j < g->n; j++) {                                            \
+                scalar sum = 0;                                                             \
+                for (int64_t p = 0; p < g->k; p++)                                          \
+                    sum += a[i * g->a_row + p * g->a_col] * b[p * g->b_row + j * g->b_col]; \
+                scalar *to = &c[i * g->c_row + j * g->c_col];                               \
+                *to = g->accumulate ? *to + sum : sum;                                      \
+            }                                                                               \
+        }                                                                                   \
+    }
+
+/* The same sums, four columns at a time while there are four: one sum alone waits for each of its additions.
+ */
+#define TINY_PRODUCT(name, scalar)                                                          \
+    static void name(const gri_gemm *g, const scalar *a, const scalar *b, scalar *c)        \
+    {                                                                                       \
+        for (int64_t i = 0; i < g->m; i++) {                                                \
+            int64_t j = 0;                                                                  \
+            for (; j + 4 <= g->n; j += 4) {                                                 \
+                scalar sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;                              \
+                for (int64_t p = 0; p < g->k; p++) {                                        \
+                    const scalar x = a[i * g->a_row + p * g->a_col];                        \
+                    const scalar *y = &b[p * g->b_row + j * g->b_col];                      \
+                    sum0 += x * y[0];                                                       \
+                    sum1 += x * y[g->b_col];                                                \
+                    sum2 += x * y[2 * g->b_col];                                            \
+                    sum3 += x * y[3 * g->b_col];                                            \
+                }                                                                           \
+                scalar *to = &c[i * g->c_row + j * g->c_col];                               \
+                to[0] = g->accumulate ? to[0] + sum0 : sum0;                                \
+                to[g->c_col] = g->accumulate ? to[g->c_col] + sum1 : sum1;                  \
+                to[2 * g->c_col] = g->accumulate ? to[2 * g->c_col] + sum2 : sum2;          \
+                to[3 * g->c_col] = g->accumulate ? to[3 * g->c_col] + sum3 : sum3;          \
+            }                                                                               \
+            for (; j < g->n; j++) {                                                         \
+                scalar sum = 0;                                                             \
+                for (int64_t p = 0; p < g->k; p++)                                          \
+                    sum += a[i * g->a_row + p * g->a_col] * b[p * g->b_row + j * g->b_col]; \
+                scalar *to = &c[i * g->c_row + j * g->c_col];                               \
+                *to = g->accumulate ? *to + sum : sum;                                      \
+            }                                                                               \
+        }                                                                                   \
     }
 
 REFERENCE(gri_gemm_reference_f32, float)
 REFERENCE(gri_gemm_reference_f64, double)
+TINY_PRODUCT(multiply_tiny_f32, float)
+TINY_PRODUCT(multiply_tiny_f64, double)
 
 /* ---- Planning ---- */
 
@@ -100,14 +140,11 @@ static void transpose(gri_gemm *g)
 }
 
 /* Strides along a size of 1 mean nothing: they become what suits best. */
-static gri_gemm normalized(const gri_gemm *g, bool swap)
+static void normalize(gri_gemm *g)
 {
-    gri_gemm result = *g;
-    if (swap) transpose(&result);
-    if (result.m == 1) result.a_row = result.c_row = 0;
-    if (result.n == 1) result.b_col = result.c_col = 1;
-    if (result.k == 1) result.a_col = result.b_row = 1;
-    return result;
+    if (g->m == 1) g->a_row = g->c_row = 0;
+    if (g->n == 1) g->b_col = g->c_col = 1;
+    if (g->k == 1) g->a_col = g->b_row = 1;
 }
 
 static bool aliasing(const gri_gemm_variant *v, int64_t stride)
@@ -115,60 +152,98 @@ static bool aliasing(const gri_gemm_variant *v, int64_t stride)
     return stride * v->element % ALIASING_BYTES == 0;
 }
 
-static plan plan_tiles(const gri_gemm_variant *v, const gri_gemm *g, bool swap)
+/* A is read where it lies if few tiles read it. */
+static bool tiles_pack_a(const gri_gemm_variant *v, const gri_gemm *g)
 {
-    plan p = {.g = normalized(g, swap), .way = WAY_TILES, .swapped = swap};
-    const gri_gemm *t = &p.g;
-    const bool thin = t->n <= 2 * v->tile_cols && (t->a_row == 1 || !aliasing(v, t->a_row));
-    p.pack_a = !thin && t->m > 1;
-    p.pack_b = t->b_col != 1 || t->n < v->lanes || t->m > v->direct_rows;
-    p.cost = (double)t->m * (double)t->k * (double)parts(t->n, v->lanes);
-    if (p.pack_a) p.cost += pack_cost(t->m, t->a_row, t->k, t->a_col);
-    if (p.pack_b) p.cost += pack_cost(t->n, t->b_col, t->k, t->b_row);
-    if (t->c_col != 1) p.cost += (double)t->m * (double)t->n * COST_STORE_ONE;
-    return p;
+    const bool thin = g->n <= THIN_TILES * v->tile_cols && (g->a_row == 1 || !aliasing(v, g->a_row));
+    return g->m > 1 && !thin;
 }
 
-static plan plan_dots(const gri_gemm_variant *v, const gri_gemm *g, bool swap)
+static bool tiles_pack_b(const gri_gemm_variant *v, const gri_gemm *g)
 {
-    plan p = {.g = normalized(g, swap), .way = WAY_DOTS, .swapped = swap};
-    const gri_gemm *t = &p.g;
-    p.pack_a = t->a_col != 1;
-    p.cost = (double)t->m * (double)t->n * ((double)t->k / (double)v->lanes + COST_DOT);
-    if (p.pack_a) p.cost += pack_cost(t->m, 0, t->k, 0);
-    if (t->b_row != 1 || t->m > v->dot_rows) p.cost = -1;
-    return p;
+    if (g->b_col != 1 || g->n < v->lanes) return true;
+    return g->m > v->tile_rows && (g->m > DIRECT_ROWS || aliasing(v, g->b_row));
 }
 
-static void keep_cheaper(plan *best, plan other)
+static double tiles_cost(const gri_gemm_variant *v, const gri_gemm *g)
 {
-    if (other.cost >= 0 && other.cost < best->cost) *best = other;
+    double cost = (double)g->m * (double)g->k * (double)parts(g->n, v->lanes);
+    if (tiles_pack_a(v, g)) cost += pack_cost(g->m, g->a_row, g->k, g->a_col);
+    if (tiles_pack_b(v, g)) cost += pack_cost(g->n, g->b_col, g->k, g->b_row);
+    if (g->c_col != 1) cost += (double)g->m * (double)g->n * COST_STORE_ONE;
+    return cost;
 }
 
-static plan make_plan(const gri_gemm_variant *v, const gri_gemm *g)
+static bool dots_possible(const gri_gemm_variant *v, const gri_gemm *g)
 {
-    plan p = plan_tiles(v, g, false);
-    keep_cheaper(&p, plan_tiles(v, g, true));
-    keep_cheaper(&p, plan_dots(v, g, false));
-    keep_cheaper(&p, plan_dots(v, g, true));
-    const gri_gemm *t = &p.g;
-    if (p.way == WAY_DOTS) {
-        p.block_m = t->m;
-        p.block_n = t->n;
-        p.block_k = t->k;
-        return p;
+    return g->b_row == 1 && g->m <= v->dot_rows;
+}
+
+static double dots_cost(const gri_gemm_variant *v, const gri_gemm *g)
+{
+    double cost = (double)g->m * (double)g->n * ((double)g->k / (double)v->lanes + COST_DOT);
+    if (g->a_col != 1) cost += pack_cost(g->k, g->a_col, g->m, g->a_row);
+    return cost;
+}
+
+static void set_blocks(plan *p, const gri_gemm_variant *v)
+{
+    const gri_gemm *g = &p->g;
+    p->pack_a = tiles_pack_a(v, g);
+    p->pack_b = tiles_pack_b(v, g);
+    p->block_k = even_part(g->k, v->block_k * (int64_t)sizeof(float) / v->element, 1);
+    p->block_m = g->m;
+    p->block_n = g->n;
+    const int64_t depth_bytes = p->block_k * v->element;
+    if (p->pack_a)
+        p->block_m = even_part(g->m, larger(BLOCK_A_BYTES / depth_bytes, v->tile_rows), v->tile_rows);
+    if (p->pack_b)
+        p->block_n = even_part(g->n, larger(BLOCK_B_BYTES / depth_bytes, v->tile_cols), v->tile_cols);
+}
+
+/* The cheapest of tiles and dot products, as given and with the sides swapped. */
+static void make_plan(plan *p, const gri_gemm_variant *v, const gri_gemm *g)
+{
+    gri_gemm swapped = *g;
+    transpose(&swapped);
+    normalize(&swapped);
+    p->g = *g;
+    normalize(&p->g);
+    p->way = WAY_TILES;
+    p->swapped = false;
+    double best = tiles_cost(v, &p->g);
+    if (dots_possible(v, &p->g) && dots_cost(v, &p->g) < best) {
+        best = dots_cost(v, &p->g);
+        p->way = WAY_DOTS;
     }
-    p.block_k = even_part(t->k, v->block_k * (int64_t)sizeof(float) / v->element, 1);
-    const int64_t depth_bytes = p.block_k * v->element;
-    p.block_m = p.pack_a ? even_part(t->m, larger(BLOCK_A_BYTES / depth_bytes, v->tile_rows), v->tile_rows) : t->m;
-    p.block_n = p.pack_b ? even_part(t->n, larger(BLOCK_B_BYTES / depth_bytes, v->tile_cols), v->tile_cols) : t->n;
-    return p;
+    const double swapped_tiles = tiles_cost(v, &swapped);
+    const double swapped_dots = dots_possible(v, &swapped) ? dots_cost(v, &swapped) : swapped_tiles;
+    if (swapped_tiles < best || swapped_dots < best) {
+        p->g = swapped;
+        p->swapped = true;
+        p->way = swapped_dots < swapped_tiles ? WAY_DOTS : WAY_TILES;
+    }
+    if (p->way == WAY_TILES)
+        set_blocks(p, v);
+    else
+        p->pack_a = p->g.a_col != 1;
 }
 
-static size_t aligned(int64_t bytes)
+static bool is_narrow(int64_t rows, int64_t cols, int64_t col_stride, int64_t lanes)
 {
-    return (size_t)parts(bytes, WORKSPACE_ALIGN) * WORKSPACE_ALIGN;
+    return rows <= NARROW_ROWS && cols < lanes && cols > 1 && col_stride == 1;
 }
+
+/* The variant whose vectors fit a product that is small on both sides, instead of padding it. */
+static const gri_gemm_variant *narrowed(const gri_gemm_variant *v, const gri_gemm *g)
+{
+    while (v->narrower &&
+           (is_narrow(g->m, g->n, g->b_col, v->lanes) || is_narrow(g->n, g->m, g->a_row, v->lanes)))
+        v = v->narrower;
+    return v;
+}
+
+static size_t aligned(int64_t bytes) { return (size_t)parts(bytes, WORKSPACE_ALIGN) * WORKSPACE_ALIGN; }
 
 /* Bytes of the packed A; in dot products it is plain rows. */
 static size_t a_bytes(const gri_gemm_variant *v, const plan *p)
@@ -180,13 +255,16 @@ static size_t a_bytes(const gri_gemm_variant *v, const plan *p)
 
 static size_t b_bytes(const gri_gemm_variant *v, const plan *p)
 {
-    return p->pack_b ? aligned(parts(p->block_n, v->tile_cols) * v->tile_cols * p->block_k * v->element) : 0;
+    if (!p->pack_b || p->way == WAY_DOTS) return 0;
+    return aligned(parts(p->block_n, v->tile_cols) * v->tile_cols * p->block_k * v->element);
 }
 
 static size_t workspace(const gri_gemm_variant *v, const gri_gemm *g)
 {
+    plan p;
     if (g->k == 0 || is_tiny(g)) return 0;
-    const plan p = make_plan(v, g);
+    v = narrowed(v, g);
+    make_plan(&p, v, g);
     return a_bytes(v, &p) + b_bytes(v, &p);
 }
 
@@ -218,13 +296,13 @@ static void pack_sliver(const job *w, int64_t index)
     if (index < w->a_slivers) {
         const int64_t i = index * v->tile_rows;
         v->pack(w->packed_a + i * w->depth * v->element, v->tile_rows,
-                w->a + ((w->i + i) * g->a_row + w->p * g->a_col) * v->element, smaller(v->tile_rows, w->rows - i),
-                g->a_row, w->depth, g->a_col);
+                w->a + ((w->i + i) * g->a_row + w->p * g->a_col) * v->element,
+                smaller(v->tile_rows, w->rows - i), g->a_row, w->depth, g->a_col);
     } else {
         const int64_t j = (index - w->a_slivers) * v->tile_cols;
         v->pack(w->packed_b + j * w->depth * v->element, v->tile_cols,
-                w->b + ((w->j + j) * g->b_col + w->p * g->b_row) * v->element, smaller(v->tile_cols, w->cols - j),
-                g->b_col, w->depth, g->b_row);
+                w->b + ((w->j + j) * g->b_col + w->p * g->b_row) * v->element,
+                smaller(v->tile_cols, w->cols - j), g->b_col, w->depth, g->b_row);
     }
 }
 
@@ -320,10 +398,10 @@ static void cut_block(job *w, const gri_threads *threads)
     const int64_t row_slivers = parts(w->rows, v->tile_rows), col_slivers = parts(w->cols, v->tile_cols);
     const int64_t sliver_bytes = v->tile_cols * w->depth * v->element;
     w->row_groups = 1;
-    w->col_groups = w->plan->pack_b ? parts(col_slivers, larger(1, GROUP_B_BYTES / sliver_bytes)) : 1;
+    w->col_groups = row_slivers > 1 ? parts(col_slivers, larger(1, GROUP_B_BYTES / sliver_bytes)) : 1;
     if (!threads) return;
-    const int64_t wanted =
-        smaller((int64_t)gri_threads_count(threads) * TASKS_PER_THREAD, parts(row_slivers * col_slivers, TILES_TASK));
+    const int64_t wanted = smaller((int64_t)gri_threads_count(threads) * TASKS_PER_THREAD,
+                                   parts(row_slivers * col_slivers, TILES_TASK));
     w->row_groups = smaller(row_slivers, parts(wanted, w->col_groups));
     w->col_groups = smaller(col_slivers, larger(w->col_groups, parts(wanted, w->row_groups)));
 }
@@ -358,13 +436,23 @@ static void run_tiles(job *w, gri_threads *threads)
 static void run(const gri_gemm_variant *v, const gri_gemm *g, const void *a, const void *b, void *c,
                 void *scratch, gri_threads *threads)
 {
-    const plan p = make_plan(v, g);
-    job w = {.v = v, .plan = &p, .a = p.swapped ? b : a, .b = p.swapped ? a : b, .c = c};
+    plan p;
+    v = narrowed(v, g);
+    make_plan(&p, v, g);
+    job w;
+    w.v = v;
+    w.plan = &p;
+    w.a = p.swapped ? b : a;
+    w.b = p.swapped ? a : b;
+    w.c = c;
     w.packed_a = scratch;
-    w.packed_b = p.pack_b ? (char *)scratch + a_bytes(v, &p) : NULL;
-    if ((double)g->m * (double)g->n * (double)g->k < THREADS_PAY || gri_threads_count(threads) < 2) threads = NULL;
-    if (p.way == WAY_DOTS) run_dots(&w, threads);
-    else run_tiles(&w, threads);
+    w.packed_b = scratch ? (char *)scratch + a_bytes(v, &p) : NULL;
+    if ((double)g->m * (double)g->n * (double)g->k < THREADS_PAY || gri_threads_count(threads) < 2)
+        threads = NULL;
+    if (p.way == WAY_DOTS)
+        run_dots(&w, threads);
+    else
+        run_tiles(&w, threads);
 }
 
 /* ---- Entry points ---- */
@@ -399,13 +487,17 @@ size_t gri_gemm_workspace_f64(gri_isa isa, const gri_gemm *g) { return workspace
 void gri_gemm_f32(gri_isa isa, const gri_gemm *g, const float *a, const float *b, float *c, void *workspace_,
                   gri_threads *threads)
 {
-    if (is_tiny(g) || g->k == 0) gri_gemm_reference_f32(g, a, b, c);
-    else run(variant_f32(isa), g, a, b, c, workspace_, threads);
+    if (is_tiny(g) || g->k == 0)
+        multiply_tiny_f32(g, a, b, c);
+    else
+        run(variant_f32(isa), g, a, b, c, workspace_, threads);
 }
 
-void gri_gemm_f64(gri_isa isa, const gri_gemm *g, const double *a, const double *b, double *c, void *workspace_,
-                  gri_threads *threads)
+void gri_gemm_f64(gri_isa isa, const gri_gemm *g, const double *a, const double *b, double *c,
+                  void *workspace_, gri_threads *threads)
 {
-    if (is_tiny(g) || g->k == 0) gri_gemm_reference_f64(g, a, b, c);
-    else run(variant_f64(isa), g, a, b, c, workspace_, threads);
+    if (is_tiny(g) || g->k == 0)
+        multiply_tiny_f64(g, a, b, c);
+    else
+        run(variant_f64(isa), g, a, b, c, workspace_, threads);
 }

@@ -6,30 +6,32 @@
 
 #ifdef GRI_HAVE_AVX2
 
-#define VECTOR_BYTES 32
-#define TILE_ROWS    6
+#    define VECTOR_BYTES 32
+#    define TILE_ROWS    6
 /* Vectors per row in tiles of one, two and four rows. */
-#define WIDE_1 8
-#define WIDE_2 4
-#define WIDE_4 2
-#define BLOCK_K 256
-#define DIRECT_ROWS  28
-#define DOT_ROWS_MAX 8
+#    define WIDE_1       8
+#    define WIDE_2       4
+#    define WIDE_4       2
+#    define BLOCK_K      256
+#    define DOT_ROWS_MAX 8
 
-#define SCALAR  float
-#define INDEX   int32_t
-#define NAME(x) x##_f32
-#define VARIANT gri_gemm_avx2_f32
-#include "ops/kernels/gemm_variant.inc"
-#undef SCALAR
-#undef INDEX
-#undef NAME
-#undef VARIANT
+#    define SCALAR   float
+#    define INDEX    int32_t
+#    define NAME(x)  x##_f32
+#    define VARIANT  gri_gemm_avx2_f32
+#    define NARROWER &gri_gemm_portable_f32
+#    include "ops/kernels/gemm_variant.inc"
+#    undef SCALAR
+#    undef INDEX
+#    undef NAME
+#    undef VARIANT
+#    undef NARROWER
 
-#define SCALAR  double
-#define INDEX   int64_t
-#define NAME(x) x##_f64
-#define VARIANT gri_gemm_avx2_f64
-#include "ops/kernels/gemm_variant.inc"
+#    define SCALAR   double
+#    define INDEX    int64_t
+#    define NAME(x)  x##_f64
+#    define VARIANT  gri_gemm_avx2_f64
+#    define NARROWER &gri_gemm_portable_f64
+#    include "ops/kernels/gemm_variant.inc"
 
 #endif

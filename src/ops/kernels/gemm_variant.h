@@ -30,12 +30,12 @@ typedef struct gri_gemm_block {
 } gri_gemm_block;
 
 typedef struct gri_gemm_variant {
-    int64_t element;               /* bytes */
-    int64_t lanes;                 /* elements of a vector */
-    int64_t tile_rows, tile_cols;  /* the part of C that is held in registers */
-    int64_t block_k;               /* so much of k is summed in registers before C is written */
-    int64_t direct_rows;           /* up to so many rows, packing B does not pay */
-    int64_t dot_rows;              /* up to so many rows, dot products are considered */
+    const struct gri_gemm_variant *narrower; /* of the instruction set with shorter vectors; or NULL */
+    int64_t element;                         /* bytes */
+    int64_t lanes;                           /* elements of a vector */
+    int64_t tile_rows, tile_cols;            /* the part of C that is held in registers */
+    int64_t block_k;                         /* so much of k is summed in registers before C is written */
+    int64_t dot_rows;                        /* up to so many rows, dot products are considered */
 
     /* sliver[p * width + i] = source[i * stride + p * k_stride] for i < count, else 0 */
     void (*pack)(void *sliver, int64_t width, const void *source, int64_t count, int64_t stride, int64_t k,

@@ -159,6 +159,13 @@ void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const 
              const gr_array *const *in)
 {
     if (out->count == 0) return;
+    if (out->count == 1) {
+        static const int64_t unit[GRI_MAP_MOST] = {1, 1, 1, 1};
+        void *p[GRI_MAP_MOST] = {out->data};
+        for (int i = 0; i < n_in; i++) p[i + 1] = in[i]->data;
+        loop(1, p, unit, parameter);
+        return;
+    }
     const bool big = gri_threads_count(threads) > 1 && out->count >= 2 * THREAD_GRAIN;
     if (!big && run_flat(loop, parameter, out, n_in, in)) return;
     map_plan plan;
@@ -170,16 +177,10 @@ void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const 
     add_array(&plan, out, out);
     for (int i = 0; i < n_in; i++) add_array(&plan, in[i], out);
     simplify(&plan);
-    if (plan.ndim == 0) { /* one element */
-        plan.ndim = 1;
-        plan.dims[0] = 1;
-        for (int i = 0; i < plan.n; i++) plan.strides[i][0] = 1;
-    }
     run_plan(threads, &plan);
 }
 
-/* ---- copy.h ---------------------------------------------------------------------------------------------
- */
+/* ---- copy.h ---- */
 
 #define COPY_LOOP(BYTES, T) GRI_LOOP1(copy_##BYTES, T, T, x)
 COPY_LOOP(1, uint8_t)

@@ -60,6 +60,10 @@ static int64_t offset_of(const axes_list *list, int n, int64_t index)
     static A NAME##_row(const T *x, int64_t n, int64_t s)                                                  \
     {                                                                                                      \
         A total = START;                                                                                   \
+        if (n < LANES) {                                                                                   \
+            for (int64_t i = 0; i < n; i++) total = JOIN(total, (A)x[i * s]);                              \
+            return total;                                                                                  \
+        }                                                                                                  \
         for (int64_t first = 0; first < n; first += BLOCK) {                                               \
             const int64_t m = n - first < BLOCK ? n - first : BLOCK;                                       \
             const T *restrict b = x + first * s;                                                           \
@@ -195,8 +199,7 @@ void gri_reduce_max(gri_threads *threads, const gr_array *out, const gr_array *i
         reduce(threads, out, in, axes, max_i32_one, max_i32_strip);
 }
 
-/* ---- Along the last axis
- * ---------------------------------------------------------------------------------------- */
+/* ---- Along the last axis ---- */
 
 typedef struct rows_plan rows_plan;
 typedef void row_kernel(const rows_plan *p, int64_t row, int64_t in_offset);
