@@ -60,6 +60,9 @@ void gr_graph_destroy(gr_graph *g)
     if (g->threads) gri_threads_destroy(g->threads);
     gri_pop(g, (gri_mark){0});
     gri_arena_trim(g);
+    /* Gradients first: they may stand before or behind their owners in the table. */
+    for (uint32_t i = 1; i < g->kept.top; i++)
+        if (g->kept.slot[i].node) gri_drop_gradient(g, g->kept.slot[i].node);
     for (uint32_t i = 1; i < g->kept.top; i++)
         if (g->kept.slot[i].node) gri_kept_release(g, g->kept.slot[i].node);
     while (g->owned) {
