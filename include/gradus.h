@@ -5,3 +5,4 @@
 #include "gradus/custom.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
+#include "gradus/io.h"
