@@ -2,6 +2,7 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/check.h"
 #include "gradus/custom.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
