@@ -12,8 +12,7 @@ static void expect(gr_graph *g, gr_status status, const char *part)
     gr_graph_clear_error(g);
 }
 
-/* ---- Layers
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Layers ---- */
 
 static void test_linear(void)
 {
@@ -112,8 +111,7 @@ static void test_mlp(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Initialisers
- * ------------------------------------------------------------------------------------------ */
+/* ---- Initialisers ---- */
 
 enum { IN = 200, OUT = 300 };
 
@@ -192,8 +190,7 @@ static void test_initialisers_follow_the_seed(void)
     CHECK(memcmp(w[0], w[1], sizeof w[0]) == 0 && memcmp(w[0], other, sizeof other) != 0);
 }
 
-/* ---- Dropout
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Dropout ---- */
 
 static void test_dropout(void)
 {
@@ -231,8 +228,7 @@ static void test_dropout(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Losses
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Losses ---- */
 
 enum { SAMPLES = 4, CLASSES = 3, ELEMENTS = SAMPLES * CLASSES };
 static const double logits[ELEMENTS] = {0.3, -1.2, 2.1, 0, 0.7, -0.4, 5, -3, 1, -0.1, 0.2, 0.9};

@@ -137,8 +137,7 @@ static void test_adam_first_step(void)
     gr_graph_destroy(g);
 }
 
-/* ---- A rule of one's own ----------------------------------------------------------------------------------
- */
+/* ---- A rule of one's own ---- */
 
 static void sign_update(const gr_update *u)
 {
@@ -179,8 +178,7 @@ static void test_own_rule(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Which parameters -------------------------------------------------------------------------------------
- */
+/* ---- Which parameters ---- */
 
 static void test_lists_and_frozen(void)
 {
@@ -323,9 +321,7 @@ static void test_state_can_be_restored(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Big parameters, threads, memory
- * -------------------------------------------------------------------------
- */
+/* ---- Big parameters, threads, memory ---- */
 
 enum { BIG = 100003 }; /* several chunks, the last one short */
 
@@ -370,9 +366,7 @@ static void test_scalar_and_empty(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Every allocation fails in turn
- * ---------------------------------------------------------------------------
- */
+/* ---- Every allocation fails in turn ---- */
 
 typedef struct budget {
     int left, blocks;

@@ -19,7 +19,7 @@
 
 GR_BEGIN_DECLS
 
-/* ---- Initialisers ---------------------------------------------------------------------------------------
+/* ---- Initialisers ----
  *
  * Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
  * version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
@@ -49,8 +49,7 @@ GR_API gr_status gr_init_he_normal(gr_tensor w);
        static gr_status small(gr_tensor w) { return gr_init_normal(w, 0, 0.05); }                          */
 typedef gr_status gr_initializer(gr_tensor w);
 
-/* ---- Linear layer ---------------------------------------------------------------------------------------
- */
+/* ---- Linear layer ---- */
 
 typedef struct gr_linear {
     gr_tensor weight; /* [in, out] */
@@ -64,8 +63,7 @@ GR_API gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, i
 /* y = x W + b. x: [..., in] -> [..., out]. */
 GR_API gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x);
 
-/* ---- Multilayer perceptron ------------------------------------------------------------------------------
- */
+/* ---- Multilayer perceptron ---- */
 
 /* An activation function: gr_relu, gr_tanh, gr_sigmoid, or your own. */
 typedef gr_tensor gr_activation(gr_tensor x);
@@ -86,7 +84,7 @@ GR_API gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n
  * size]. */
 GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 
-/* ---- Dropout --------------------------------------------------------------------------------------------
+/* ---- Dropout ----
  *
  * In training each element is 0 with probability p, else x / (1 - p), so that the mean stays ("inverted
  * dropout"; Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014); the gradient is treated the
@@ -94,7 +92,7 @@ GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
  */
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
 
-/* ---- Losses ---------------------------------------------------------------------------------------------
+/* ---- Losses ----
  *
  * Each returns a scalar. Prediction and target have one shape and one float type (GR_ERR_SHAPE, GR_ERR_TYPE):
  * nothing is broadcast, for a [n, 1] against a [n] would be an n by n of differences. Both are

@@ -25,7 +25,7 @@ GR_BEGIN_DECLS
 typedef struct gr_optimizer gr_optimizer;
 typedef struct gr_rule gr_rule;
 
-/* ---- Making one -----------------------------------------------------------------------------------------
+/* ---- Making one ----
  *
  * x: a parameter, g: its gradient, a: the learning rate, t: the number of this step, from 1. All over the
  * parameters that the graph has at the moment (GR_ERR_ARGUMENT if it has none); gr_optimizer_create takes a
@@ -50,8 +50,7 @@ GR_API gr_optimizer *gr_adam(gr_graph *g, double rate);
 GR_API gr_optimizer *gr_optimizer_create(gr_graph *g, const gr_rule *rule, double rate, const void *options,
                                          int n, const gr_tensor *params);
 
-/* ---- Using it -------------------------------------------------------------------------------------------
- */
+/* ---- Using it ---- */
 
 /* One step over all its parameters, or an error and no change at all.
    Skipped: parameters without a gradient, and frozen ones (gr_set_requires_grad); t counts the steps of each
@@ -77,7 +76,7 @@ GR_API int64_t gr_optimizer_steps(gr_optimizer *optimizer, int i);
 /* What it remembers of parameter i: tensor k of rule->n_states. It can be read and written. */
 GR_API gr_tensor gr_optimizer_state(gr_optimizer *optimizer, int i, int k);
 
-/* ---- Rules of your own ----------------------------------------------------------------------------------
+/* ---- Rules of your own ----
  *
  * For example, a descent by the sign of the gradient, for f64:
  *

@@ -57,7 +57,7 @@ gr_status gr_init_uniform(gr_tensor w, double low, double high)
     return fill(w, gr_uniform, low, high);
 }
 
-/* ---- Scaled by the size of the layer ------------------------------------------------------------------ */
+/* ---- Scaled by the size of the layer ---- */
 
 /* N(0, 2/n) or U of the same variance, where n = in n_in + out n_out. */
 static gr_status fill_scaled(gr_tensor w, const char *what, draw *drawn, double in, double out)

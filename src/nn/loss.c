@@ -88,8 +88,7 @@ gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target)
     return gr_mean(gr_add(if_one, if_zero), GR_ALL_AXES, false);
 }
 
-/* ---- Softmax cross-entropy ------------------------------------------------------------------------------
- */
+/* ---- Softmax cross-entropy ---- */
 
 /* Labels are not positions: gr_gather would take -1 for the last class. */
 static bool are_classes(const char *loss, gr_tensor labels, int64_t classes)

@@ -30,8 +30,7 @@ struct gr_optimizer {
     int n;
 };
 
-/* ---- Making one -----------------------------------------------------------------------------------------
- */
+/* ---- Making one ---- */
 
 static gr_status check_rate(gr_graph *g, const char *rule, double rate)
 {
@@ -148,8 +147,7 @@ gr_optimizer *gr_optimizer_create(gr_graph *g, const gr_rule *rule, double rate,
     return NULL;
 }
 
-/* ---- A step ---------------------------------------------------------------------------------------------
- */
+/* ---- A step ---- */
 
 static gr_status check_usable(const gr_optimizer *o)
 {
@@ -250,8 +248,7 @@ gr_status gr_optimizer_step(gr_optimizer *o)
     return GR_OK;
 }
 
-/* ---- Asking and setting ---------------------------------------------------------------------------------
- */
+/* ---- Asking and setting ---- */
 
 double gr_optimizer_rate(const gr_optimizer *o) { return o ? o->rate : NAN; }
 

@@ -6,8 +6,7 @@
 
 static bool is_decay(double beta) { return beta >= 0 && beta < 1; }
 
-/* ---- sgd ------------------------------------------------------------------------------------------------
- */
+/* ---- sgd ---- */
 
 static void sgd_update(const gr_update *u)
 {
@@ -21,8 +20,7 @@ gr_optimizer *gr_sgd(gr_graph *g, double rate)
     return gr_optimizer_create(g, &gr_rule_sgd, rate, NULL, 0, NULL);
 }
 
-/* ---- momentum -------------------------------------------------------------------------------------------
- */
+/* ---- momentum ---- */
 
 static const gr_momentum_options momentum_defaults = {.beta = 0.9};
 
@@ -51,8 +49,7 @@ gr_optimizer *gr_momentum(gr_graph *g, double rate, double beta)
     return gr_optimizer_create(g, &gr_rule_momentum, rate, &o, 0, NULL);
 }
 
-/* ---- adam -----------------------------------------------------------------------------------------------
- */
+/* ---- adam ---- */
 
 static const gr_adam_options adam_defaults = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 
