@@ -1,3 +1,44 @@
+/*
+ * Gradus: automatic differentiation in C11.
+ *
+ * A page to start with. The headers below are the manual, each on one topic.
+ *
+ *     #include <gradus.h>
+ *     #include <stdio.h>
+ *
+ *     int main(void)
+ *     {
+ *         gr_graph *g = gr_graph_create(NULL);                                        owns everything
+ *
+ *         gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(2, 1), (double[]){0.5, -0.3});
+ *         gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(3, 2), (double[]){1, 2, 3, 4, 5, 6});
+ *         gr_tensor t = gr_constant(g, GR_F64, GR_SHAPE(3, 1), (double[]){1, 0, 1});
+ *
+ *         gr_tensor loss = gr_mse(gr_sigmoid(gr_matmul(x, w)), t);                    values at once
+ *         gr_backward(loss);                                                          gradient of w
+ *
+ *         printf("loss %g, dloss/dw0 %g\n", gr_item(loss), GR_AT(gr_gradient(w), 0, 0));
+ *         gr_dot_write_file(loss, "graph.dot", NULL);                                 a drawing
+ *         if (gr_graph_status(g) != GR_OK)                                            one check is enough
+ *             fprintf(stderr, "%s\n", gr_graph_error(g));
+ *         gr_graph_destroy(g);
+ *     }
+ *
+ * Concepts, in the order in which one meets them:
+ *   graph.h     the graph: lifetimes, errors, memory, random numbers
+ *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
+ *   ops.h       operations on tensors, with their formulas and what they do at kinks
+ *   autograd.h  gradients, of any order
+ *   nn.h        layers, initialisers, losses
+ *   optim.h     update rules
+ *   check.h     derivatives against numbers
+ *   dot.h       drawings
+ *   io.h        data files and mini-batches
+ *   custom.h    primitives of your own
+ */
+#ifndef GRADUS_H
+#define GRADUS_H
+
 #include "gradus/graph.h"
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
@@ -7,3 +48,5 @@
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/io.h"
+
+#endif

@@ -98,6 +98,12 @@ struct gr_op {
        that requires a gradient is an error. Only called for operands that need it, which are always floats.
      */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
+
+    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
+     * shape of operand i, not cleared), for walks that are not recorded. `in` and `out` of the call hold,
+     * strided as they are. Returns false, having written nothing that matters, where it does not apply: then
+     * the rule is used. A test holds it against the rule. */
+    bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 };
 
 /* The result of a vjp that contributes nothing. */

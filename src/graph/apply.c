@@ -4,29 +4,17 @@
  *
  * Invariant: on failure nothing is left behind but the error.
  */
+#include "graph/call.h"
 #include "graph/record.h"
 #include "ops/kernels/copy.h"
 
 #include <string.h>
 
-/* A call under way, with what it owns. */
-typedef struct scratch_block {
-    struct scratch_block *next;
-    size_t bytes;
-} scratch_block;
-
-typedef struct running_call {
-    gr_call call; /* first: a primitive's gr_call is the start of this */
-    scratch_block *scratch;
-    gr_array contiguous[GRI_FEW];
-    const gr_array *few[GRI_FEW];
-} running_call;
-
 void *gr_call_scratch(const gr_call *call, size_t bytes)
 {
-    running_call *r = (running_call *)(uintptr_t)call; /* every forward gets one; see gr_apply */
-    scratch_block *block = bytes <= SIZE_MAX - GRI_ALIGN ? gri_alloc(&call->graph->memory, bytes + GRI_ALIGN)
-                                                         : NULL;
+    gri_running_call *r = (gri_running_call *)(uintptr_t)call; /* see call.h */
+    gri_scratch *block = bytes <= SIZE_MAX - GRI_ALIGN ? gri_alloc(&call->graph->memory, bytes + GRI_ALIGN)
+                                                       : NULL;
     if (!block) {
         gri_fail_memory(call->graph, call->op->name, bytes);
         return NULL;
@@ -37,10 +25,10 @@ void *gr_call_scratch(const gr_call *call, size_t bytes)
     return (char *)block + GRI_ALIGN;
 }
 
-static void free_scratch(running_call *r)
+void gri_free_scratch(gri_running_call *r)
 {
     while (r->scratch) {
-        scratch_block *block = r->scratch;
+        gri_scratch *block = r->scratch;
         r->scratch = block->next;
         gri_free(&r->call.graph->memory, block, block->bytes);
     }
@@ -61,7 +49,7 @@ static void report_operand(gr_graph *g, const gr_op *op, int i, gr_tensor t)
 }
 
 /* Looks the operands up; `requires_grad` is set if one of them does. */
-static bool resolve_operands(running_call *r, const gr_array **in, bool *requires_grad)
+static bool resolve_operands(gri_running_call *r, const gr_array **in, bool *requires_grad)
 {
     gr_graph *g = r->call.graph;
     uint32_t flags = 0;
@@ -80,14 +68,14 @@ static bool resolve_operands(running_call *r, const gr_array **in, bool *require
 }
 
 /* Replaces operands that are not contiguous by copies in scratch memory. */
-static gr_status make_contiguous(running_call *r, const gr_array **in)
+static gr_status make_contiguous(gri_running_call *r, const gr_array **in)
 {
     for (int i = 0; i < r->call.n; i++) {
         const gri_node *node = (const gri_node *)in[i];
         if (node->flags & GRI_CONTIGUOUS) continue;
         const size_t shape_bytes = sizeof(int64_t) * (size_t)in[i]->ndim;
         const size_t bytes = (size_t)in[i]->count * gri_element_bytes(in[i]->type);
-        gr_array *copy = i < GRI_FEW ? &r->contiguous[i] : gr_call_scratch(&r->call, sizeof *copy);
+        gr_array *copy = gr_call_scratch(&r->call, sizeof *copy);
         int64_t *strides = gr_call_scratch(&r->call, shape_bytes);
         void *data = gr_call_scratch(&r->call, bytes);
         if (!copy || !strides || !data) return r->call.graph->status;
@@ -147,7 +135,7 @@ static gr_status check_layout(const gr_call *call, const gr_layout *layout, int6
 
 /* Makes the node and its elements. Long because the order matters: everything that can fail comes before the
  * node is left. */
-static gri_node *run(running_call *r, const gr_array **in, bool requires_grad)
+static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_grad)
 {
     gr_call *call = &r->call;
     gr_graph *g = call->graph;
@@ -198,16 +186,17 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
         gri_fail(g, GR_ERR_ARGUMENT, "%s: %d operands given, %d needed", op->name, n, op->arity);
         return gri_invalid(g);
     }
-    running_call r;
+    gri_running_call r;
+    const gr_array *few[GRI_FEW];
     r.scratch = NULL;
     r.call = (gr_call){.graph = g, .op = op, .n = n, .operands = operands, .attributes = attributes};
-    const gr_array **in = r.few;
+    const gr_array **in = few;
     if (n > GRI_FEW) in = gr_call_scratch(&r.call, (size_t)n * sizeof *in);
     r.call.in = in;
     bool requires_grad = false;
     gri_node *node = NULL;
     if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
-    if (r.scratch) free_scratch(&r);
+    if (r.scratch) gri_free_scratch(&r);
     if (!node && g->status == GR_OK) gri_fail(g, GR_ERR_CALLBACK, "%s: failed without saying why", op->name);
     return node ? gri_handle(g, node) : gri_invalid(g);
 }

@@ -10,7 +10,7 @@
  *
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
-#include "graph/graph.h"
+#include "graph/call.h"
 #include "gradus/ops.h"
 #include "ops/kernels/accumulate.h"
 
@@ -145,11 +145,33 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
     return gri_lookup(g, summed.index, summed.generation);
 }
 
-static gr_status contribute(const walk *w, const gr_call *call, gr_tensor gy, int i, const gri_node *operand)
+/* By the primitive's fast path, if it has one that applies: straight into the adjoint, or beside it and then
+ * added. */
+static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, const gri_node *operand)
 {
     gr_graph *g = w->g;
+    const gr_array *a = &operand->array;
+    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
+    gri_node *part = gri_keep_new(g, &r);
+    if (!part) return true; /* the error is set */
+    uint32_t *adjoint = adjoint_of(w, operand->index);
+    const bool done = call->op->pull(call, gy, i, &part->array);
+    if (done && !*adjoint) {
+        *adjoint = part->index;
+        return true;
+    }
+    if (done) accumulate(w, adjoint, part);
+    gri_kept_release(g, part);
+    return done;
+}
+
+static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                            const gri_node *operand)
+{
+    gr_graph *g = w->g;
+    if (!w->record && call->op->pull && pull(w, call, &adjoint->array, i, operand)) return g->status;
     const gri_mark mark = gri_mark_here(g);
-    const gr_tensor part = call->op->vjp(call, gy, i);
+    const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
     gr_status status = GR_OK;
     if (part.index != 0 || part.graph || g->status != GR_OK) {
         const gri_node *node = fit(w, call, i, part, operand);
@@ -159,8 +181,8 @@ static gr_status contribute(const walk *w, const gr_call *call, gr_tensor gy, in
     return status;
 }
 
-/* The operands as handles, each checked to be what it was when it was used. */
-static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *operands)
+/* The operands as handles and arrays, each checked to be what it was when it was used. */
+static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *operands, const gr_array **in)
 {
     gr_graph *g = w->g;
     for (uint32_t i = 0; i < node->n_operands; i++) {
@@ -168,31 +190,37 @@ static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *ope
         const gri_node *now = gri_lookup(g, o->index, o->generation);
         if (!now || now->version != o->version) return fail_operand(w, node, i, now);
         operands[i] = (gr_tensor){g, o->index, o->generation};
+        in[i] = &now->array;
     }
     return GR_OK;
 }
 
-static gr_status visit(const walk *w, const gri_node *node, uint32_t adjoint)
+static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjoint)
 {
     gr_graph *g = w->g;
     if (node->flags & GRI_RELEASED) return fail_released(w, node);
     gr_tensor few[GRI_FEW], *operands = few;
-    const size_t bytes = node->n_operands * sizeof *operands;
-    if (node->n_operands > GRI_FEW && !(operands = gri_alloc(&g->memory, bytes)))
-        return gri_fail_memory(g, w->what, bytes);
-    gr_status status = operands_of(w, node, operands);
-    const gr_call call = {.graph = g,
-                          .op = node->op,
-                          .n = (int)node->n_operands,
-                          .operands = operands,
-                          .attributes = node->attributes,
-                          .output = gri_handle(g, node)};
-    const gr_tensor gy = gri_handle(g, node_at(g, adjoint));
-    for (int i = 0; i < call.n && status == GR_OK; i++) {
-        const gri_node *operand = node_at(g, operands[i].index);
-        if (is_needed(w, operand)) status = contribute(w, &call, gy, i, operand);
+    const gr_array *few_in[GRI_FEW], **in = few_in;
+    gri_running_call r;
+    r.scratch = NULL;
+    r.call = (gr_call){.graph = g,
+                       .op = node->op,
+                       .n = (int)node->n_operands,
+                       .attributes = node->attributes,
+                       .out = &node->array,
+                       .output = gri_handle(g, node)};
+    if (node->n_operands > GRI_FEW) {
+        operands = gr_call_scratch(&r.call, node->n_operands * sizeof *operands);
+        in = gr_call_scratch(&r.call, node->n_operands * sizeof *in);
     }
-    if (operands != few) gri_free(&g->memory, operands, bytes);
+    r.call.operands = operands;
+    r.call.in = in;
+    gr_status status = operands && in ? operands_of(w, node, operands, in) : g->status;
+    for (int i = 0; i < r.call.n && status == GR_OK; i++) {
+        const gri_node *operand = (const gri_node *)in[i];
+        if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
+    }
+    if (r.scratch) gri_free_scratch(&r);
     return status;
 }
 
@@ -249,7 +277,7 @@ static gr_status walk_down(const walk *w)
         if (!*adjoint) continue;
         gri_node *node = g->step.slot[i].node;
         if (!node->operands || !is_needed(w, node)) continue;
-        status = visit(w, node, *adjoint);
+        status = visit(w, node, node_at(g, *adjoint));
         if (status != GR_OK) break;
         if (w->release) node->flags |= GRI_RELEASED;
         if (!wanted_at_end(w, node)) {

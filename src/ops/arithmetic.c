@@ -15,29 +15,39 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
 }
 
 /* add, sub, mul: as GRI_BINARY, and for i32, too. */
-#define ARITHMETIC(NAME, INFIX, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B)      \
-    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                \
-    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                              \
-    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                               \
-    static gr_status NAME##_forward(const gr_call *c)                              \
-    {                                                                              \
-        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL}; \
-        return gri_map_call(c, &loops);                                            \
-    }                                                                              \
-    GRI_RULE2(NAME, RULE_A, RULE_B)                                                \
-    const gr_op gri_op_##NAME = {.name = #NAME,                                    \
-                                 .arity = 2,                                       \
-                                 .strided = true,                                  \
-                                 .infix = INFIX,                                   \
-                                 .formula = FORMULA,                               \
-                                 .infer = infer_number_broadcast,                  \
-                                 .forward = NAME##_forward,                        \
-                                 .vjp = NAME##_vjp};                               \
+#define ARITHMETIC(NAME, INFIX, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B, PULL) \
+    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                 \
+    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                               \
+    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                                \
+    static gr_status NAME##_forward(const gr_call *c)                               \
+    {                                                                               \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL};  \
+        return gri_map_call(c, &loops);                                             \
+    }                                                                               \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                                 \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                     \
+                                 .arity = 2,                                        \
+                                 .strided = true,                                   \
+                                 .infix = INFIX,                                    \
+                                 .formula = FORMULA,                                \
+                                 .infer = infer_number_broadcast,                   \
+                                 .forward = NAME##_forward,                         \
+                                 .vjp = NAME##_vjp,                                 \
+                                 .pull = PULL};                                     \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
 
-ARITHMETIC(add, "+", "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy)
-ARITHMETIC(sub, "-", "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy))
-ARITHMETIC(mul, "*", "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a))
+ARITHMETIC(add, "+", "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
+ARITHMETIC(sub, "-", "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL)
+
+static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to);
+ARITHMETIC(mul, "*", "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a), mul_pull)
+static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */
+    const gr_array *const in[] = {gy, c->in[1 - i]};
+    gri_map(c->graph->threads, to->type == GR_F32 ? mul_f32 : mul_f64, NULL, to, 2, in);
+    return true;
+}
 
 GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
 
@@ -68,7 +78,7 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 #define NUMBER(T) ((T)(*(const double *)parameter))
 
 /* A primitive gr_<name>(x, number); EXPRESSION(T) is the value of the loop of type T. */
-#define WITH_NUMBER(NAME, FORMULA, EXPRESSION, RULE)                         \
+#define WITH_NUMBER(NAME, FORMULA, EXPRESSION, RULE, PULL)                   \
     GRI_LOOP1(NAME##_f32, float, float, EXPRESSION(float))                   \
     GRI_LOOP1(NAME##_f64, double, double, EXPRESSION(double))                \
     static gr_status NAME##_forward(const gr_call *c)                        \
@@ -84,24 +94,33 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
                                  .attribute_bytes = sizeof(double),          \
                                  .infer = gri_infer_float,                   \
                                  .forward = NAME##_forward,                  \
-                                 .vjp = NAME##_vjp};                         \
+                                 .vjp = NAME##_vjp,                          \
+                                 .pull = PULL};                              \
     gr_tensor gr_##NAME(gr_tensor x, double number) { return gri_apply1(&gri_op_##NAME, x, &number); }
 
 #define SCALE(T)      x *NUMBER(T)
 #define ADD_SCALAR(T) x + NUMBER(T)
 #define POW_SCALAR(T) (NUMBER(T) == 2 ? x * x : pow(x, NUMBER(T)))
 
-WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)))
-WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy)
+static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to);
+WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)), scale_pull)
+static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    (void)i;
+    gri_map(c->graph->threads, to->type == GR_F32 ? scale_f32 : scale_f64, c->attributes, to, 1, &gy);
+    return true;
+}
+
+WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy, NULL)
 
 /* gy p x^(p-1); x^0 is constant, also at 0. */
 static gr_tensor pow_scalar_rule(gr_tensor gy, gr_tensor x, double p)
 {
     return p == 0 ? GR_NONE : gr_mul(gy, gr_scale(gr_pow_scalar(x, p - 1), p));
 }
-WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)))
+WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)), NULL)
 
-GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2))
+GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2), 2 * (g * x))
 
 /* ---- pow ---- */
 
@@ -113,19 +132,17 @@ static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
     return gr_where(mask1, gr_where(mask2, one, x), x);
 }
 
-static gr_tensor zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
-
 /* b a^(b-1), with 0 at a = b = 0. */
 static gr_tensor pow_by_base(gr_tensor a, gr_tensor b)
 {
-    const gr_tensor safe = one_where(gr_equal(a, zero_like(a)), gr_equal(b, zero_like(b)), b);
+    const gr_tensor safe = one_where(gr_equal(a, gri_zero_like(a)), gr_equal(b, gri_zero_like(b)), b);
     return gr_mul(b, gr_pow(a, gr_add_scalar(safe, -1)));
 }
 
 /* a^b ln a, with 0 at a = 0 <= b. */
 static gr_tensor pow_by_exponent(gr_tensor a, gr_tensor b, gr_tensor y)
 {
-    const gr_tensor safe = one_where(gr_equal(a, zero_like(a)), gr_greater_equal(b, zero_like(b)), a);
+    const gr_tensor safe = one_where(gr_equal(a, gri_zero_like(a)), gr_greater_equal(b, gri_zero_like(b)), a);
     return gr_mul(y, gr_log(safe));
 }
 
@@ -137,7 +154,7 @@ GRI_BINARY(pow, "^", "y = a^b", pow(a, b), gr_mul(gy, pow_by_base(a, b)),
 /* The cotangent where the operand was the one taken: none where it `lost`, half of it at a tie. */
 static gr_tensor share(gr_tensor gy, gr_tensor lost, gr_tensor tie)
 {
-    return gr_where(lost, zero_like(gy), gr_where(tie, gr_scale(gy, 0.5), gy));
+    return gr_where(lost, gri_zero_like(gy), gr_where(tie, gr_scale(gy, 0.5), gy));
 }
 
 GRI_BINARY(maximum, NULL, "y = max(a, b)", a > b || a != a ? a : b, share(gy, gr_less(a, b), gr_equal(a, b)),

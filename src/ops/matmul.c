@@ -42,9 +42,9 @@ static int64_t batch_offset(const gr_array *x, const gr_array *out, int64_t inde
     return offset;
 }
 
-static gr_status matmul_forward(const gr_call *c)
+/* y = a b: of two-dimensional matrices, or of stacks of them whose leading axes broadcast to y's. */
+static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b, const gr_array *y)
 {
-    const gr_array *a = c->in[0], *b = c->in[1], *y = c->out;
     if (y->count == 0) return GR_OK;
     const gr_graph *g = c->graph;
     const gri_gemm p = {.m = y->dims[y->ndim - 2],
@@ -60,10 +60,10 @@ static gr_status matmul_forward(const gr_call *c)
     const size_t bytes = is_f32 ? gri_gemm_workspace_f32(g->isa, &p) : gri_gemm_workspace_f64(g->isa, &p);
     void *workspace = NULL;
     if (bytes && !(workspace = gr_call_scratch(c, bytes))) return g->status;
-    const int64_t size = p.m * p.n, batches = y->count / size;
+    const int64_t size = p.m * p.n, batches = y->ndim == 2 ? 1 : y->count / size;
     for (int64_t i = 0; i < batches; i++) {
-        const int64_t at_a = batches > 1 ? batch_offset(a, y, i) : 0,
-                      at_b = batches > 1 ? batch_offset(b, y, i) : 0;
+        const int64_t at_a = batches > 1 ? batch_offset(a, y, i) : 0;
+        const int64_t at_b = batches > 1 ? batch_offset(b, y, i) : 0;
         if (is_f32)
             gri_gemm_f32(g->isa, &p, (const float *)a->data + at_a, (const float *)b->data + at_b,
                          (float *)y->data + i * size, workspace, g->threads);
@@ -72,6 +72,39 @@ static gr_status matmul_forward(const gr_call *c)
                          (double *)y->data + i * size, workspace, g->threads);
     }
     return GR_OK;
+}
+
+static gr_status matmul_forward(const gr_call *c) { return multiply(c, c->in[0], c->in[1], c->out); }
+
+/* An array with its last two axes swapped; */
+typedef struct transposed {
+    gr_array array;
+    int64_t dims[GR_MAX_NDIM], strides[GR_MAX_NDIM];
+} transposed;
+
+static const gr_array *transpose(transposed *t, const gr_array *a)
+{
+    const int last = a->ndim - 1;
+    t->array = *a;
+    for (int axis = 0; axis <= last; axis++) {
+        const int from = axis < last - 1 ? axis : axis == last ? last - 1 : last;
+        t->dims[axis] = a->dims[from];
+        t->strides[axis] = a->strides[from];
+    }
+    t->array.dims = t->dims;
+    t->array.strides = t->strides;
+    return &t->array;
+}
+
+/* The rule below without its views. Not where the operand's stack was broadcast: that needs a sum. */
+static bool matmul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    if (to->ndim != gy->ndim) return false;
+    for (int axis = 0; axis < to->ndim - 2; axis++)
+        if (to->dims[axis] != gy->dims[axis]) return false;
+    transposed t;
+    if (i == 0) return multiply(c, gy, transpose(&t, c->in[1]), to) == GR_OK;
+    return multiply(c, transpose(&t, c->in[0]), gy, to) == GR_OK;
 }
 
 /* Y = A B: gA = gY B', gB = A' gY. What batches repeated is summed by the engine. */
@@ -84,7 +117,8 @@ const gr_op gri_op_matmul = {.name = "matmul",
                              .formula = "Y = A B",
                              .infer = matmul_infer,
                              .forward = matmul_forward,
-                             .vjp = matmul_vjp};
+                             .vjp = matmul_vjp,
+                             .pull = matmul_pull};
 
 gr_tensor gr_matmul(gr_tensor a, gr_tensor b)
 {

@@ -60,6 +60,9 @@ static inline const gr_array *gri_array(gr_tensor t)
     return &gri_lookup(t.graph, t.index, t.generation)->array;
 }
 
+/* The scalar 0 of the type of x. */
+static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
+
 /* Loops for f32 and f64 from one expression, and the forward that runs them. With <tgmath.h> exp(x) is
  * expf(x) for floats. */
 #define GRI_FORWARD1(NAME, EXPRESSION)                                       \
@@ -98,17 +101,54 @@ static inline const gr_array *gri_array(gr_tensor t)
         return i == 0 ? RULE_A : RULE_B;                                       \
     }
 
-/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, expression of x, rule. */
-#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE)          \
+/* The fast path of an operation of one operand: its contribution from the scalars g (cotangent), x and y. */
+#define GRI_PULL1_LOOP(NAME, T, PULL)                                                    \
+    static void NAME(int64_t n, void *const *p, const int64_t *s, const void *parameter) \
+    {                                                                                    \
+        T *restrict to_ = p[0];                                                          \
+        const T *restrict g_ = p[1], *restrict x_ = p[2], *restrict y_ = p[3];           \
+        (void)parameter;                                                                 \
+        if (s[0] == 1 && s[1] == 1 && s[2] == 1 && s[3] == 1) {                          \
+            for (int64_t i_ = 0; i_ < n; i_++) {                                         \
+                const T g = g_[i_], x = x_[i_], y = y_[i_];                              \
+                (void)g, (void)x, (void)y;                                               \
+                to_[i_] = PULL;                                                          \
+            }                                                                            \
+            return;                                                                      \
+        }                                                                                \
+        for (int64_t i_ = 0; i_ < n; i_++) {                                             \
+            const T g = g_[i_ * s[1]], x = x_[i_ * s[2]], y = y_[i_ * s[3]];             \
+            (void)g, (void)x, (void)y;                                                   \
+            to_[i_ * s[0]] = PULL;                                                       \
+        }                                                                                \
+    }
+
+#define GRI_PULL1(NAME, PULL)                                                                             \
+    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL)                                                          \
+    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL)                                                         \
+    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)              \
+    {                                                                                                     \
+        const gr_array *const in[] = {gy, c->in[0], c->out};                                              \
+        (void)i;                                                                                          \
+        gri_map(c->graph->threads, to->type == GR_F32 ? NAME##_pull_f32 : NAME##_pull_f64, c->attributes, \
+                to, 3, in);                                                                               \
+        return true;                                                                                      \
+    }
+
+/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, expression of x, rule, fast
+ * path. */
+#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)    \
     GRI_FORWARD1(NAME, EXPRESSION)                          \
     GRI_RULE1(NAME, RULE)                                   \
+    GRI_PULL1(NAME, PULL)                                   \
     const gr_op gri_op_##NAME = {.name = #NAME,             \
                                  .arity = 1,                \
                                  .strided = true,           \
                                  .formula = FORMULA,        \
                                  .infer = gri_infer_float,  \
                                  .forward = NAME##_forward, \
-                                 .vjp = NAME##_vjp};        \
+                                 .vjp = NAME##_vjp,         \
+                                 .pull = NAME##_pull};      \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
 
 /* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64. */

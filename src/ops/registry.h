@@ -45,12 +45,10 @@
     X(pow)                \
     X(pow_scalar)         \
     X(relu)               \
-    X(relu_backward)      \
     X(reshape)            \
     X(scale)              \
     X(scatter_add)        \
     X(sigmoid)            \
-    X(sigmoid_backward)   \
     X(sign)               \
     X(sin)                \
     X(slice)              \
@@ -63,7 +61,6 @@
     X(sum)                \
     X(sum_to)             \
     X(tanh)               \
-    X(tanh_backward)      \
     X(uniform)            \
     X(where)
 

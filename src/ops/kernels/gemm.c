@@ -313,7 +313,7 @@ static void pack_task(void *arg, int64_t index)
     for (int64_t s = index * w->slivers_per_task; s < end; s++) pack_sliver(w, s);
 }
 
-/* Tasks go through the rows first: the part of B stays, A streams. */
+/* Tasks go through the rows first: the part of B stays, A streams. (Long, but only a description.) */
 static void tiles_task(void *arg, int64_t index)
 {
     const job *w = arg;
@@ -330,30 +330,32 @@ static void tiles_task(void *arg, int64_t index)
         .rows = smaller(i_end, w->rows) - i,
         .cols = smaller(j_end, w->cols) - j,
         .k = w->depth,
-        .a = w->packed_a + i * w->depth * v->element,
-        .a_sliver = v->tile_rows * w->depth,
-        .a_row = 1,
-        .a_col = v->tile_rows,
-        .b = w->packed_b + j * w->depth * v->element,
-        .b_sliver = v->tile_cols * w->depth,
-        .b_row = v->tile_cols,
         .c = w->c + ((w->i + i) * g->c_row + (w->j + j) * g->c_col) * v->element,
         .c_row = g->c_row,
         .c_col = g->c_col,
         .accumulate = g->accumulate || w->p > 0,
+        .b_direct = !p->pack_b,
+        .before = w->j + j,
     };
-    if (!p->pack_a) {
+    if (p->pack_a) {
+        block.a = w->packed_a + i * w->depth * v->element;
+        block.a_sliver = v->tile_rows * w->depth;
+        block.a_row = 1;
+        block.a_col = v->tile_rows;
+    } else {
         block.a = w->a + ((w->i + i) * g->a_row + w->p * g->a_col) * v->element;
         block.a_sliver = v->tile_rows * g->a_row;
         block.a_row = g->a_row;
         block.a_col = g->a_col;
     }
-    if (!p->pack_b) {
+    if (p->pack_b) {
+        block.b = w->packed_b + j * w->depth * v->element;
+        block.b_sliver = v->tile_cols * w->depth;
+        block.b_row = v->tile_cols;
+    } else {
         block.b = w->b + (w->j + j + w->p * g->b_row) * v->element;
         block.b_sliver = v->tile_cols;
         block.b_row = g->b_row;
-        block.b_direct = true;
-        block.before = w->j + j;
     }
     v->tiles(&block);
 }
