@@ -356,7 +356,8 @@ static file damage(const file *valid)
     for (size_t i = 0; i < extra; i++) f.bytes[valid->n + i] = (uint8_t)draw(256);
     for (uint32_t i = draw(4); i > 0; i--) {
         const uint32_t at = draw(draw(2) ? 20 : (uint32_t)f.n);
-        if (at < f.n) f.bytes[at] = draw(2) ? (uint8_t)draw(256) : (uint8_t)(f.bytes[at] ^ 1u << draw(8));
+        const uint8_t flip = (uint8_t)(1u << draw(8)), any = (uint8_t)draw(256);
+        if (at < f.n) f.bytes[at] = draw(2) ? any : (uint8_t)(f.bytes[at] ^ flip);
     }
     if (draw(2)) f.n = draw((uint32_t)f.n + 1);
     uint8_t *exact = malloc(f.n + (f.n == 0));

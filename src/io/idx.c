@@ -193,6 +193,7 @@ static gr_status fill(gr_graph *g, FILE *stream, size_t count, filling *f)
         if (!block) return gri_fail_memory(g, "idx", room + GRI_ALIGN);
         f->block = block;
         f->room = room;
+        gri_memory_trim(&g->memory); /* blocks of all the sizes before would be of no use to anyone */
     }
 }
 
@@ -203,7 +204,6 @@ static gr_status read_elements(gr_graph *g, FILE *stream, const char *name, gr_i
     if ((uint64_t)idx->count > SIZE_MAX - GRI_ALIGN) return fail_length(g, name, idx, "no room for them");
     const size_t count = (size_t)idx->count;
     filling f = {NULL, left >= 0 || count < FIRST_BYTES ? count : FIRST_BYTES, 0};
-    const size_t first = f.room;
     errno = 0;
     gr_status status = fill(g, stream, count, &f);
     const int error = errno;
@@ -220,7 +220,6 @@ static gr_status read_elements(gr_graph *g, FILE *stream, const char *name, gr_i
     } else {
         gri_free(&g->memory, f.block, f.room + GRI_ALIGN);
     }
-    if (f.room > first) gri_memory_trim(&g->memory);
     return status;
 }
 
