@@ -2,4 +2,5 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/check.h"
 #include "gradus/custom.h"
