@@ -155,6 +155,22 @@ static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out,
     return true;
 }
 
+/* By axes: for strided results, too. The result has more than one element. */
+static void map_axes(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out,
+                     int n_in, const gr_array *const *in)
+{
+    map_plan plan;
+    plan.loop = loop;
+    plan.parameter = parameter;
+    plan.n = 0;
+    plan.ndim = out->ndim;
+    memcpy(plan.dims, out->dims, (size_t)out->ndim * sizeof *plan.dims);
+    add_array(&plan, out, out);
+    for (int i = 0; i < n_in; i++) add_array(&plan, in[i], out);
+    simplify(&plan);
+    run_plan(threads, &plan);
+}
+
 void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
              const gr_array *const *in)
 {
@@ -168,16 +184,7 @@ void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const 
     }
     const bool big = gri_threads_count(threads) > 1 && out->count >= 2 * THREAD_GRAIN;
     if (!big && run_flat(loop, parameter, out, n_in, in)) return;
-    map_plan plan;
-    plan.loop = loop;
-    plan.parameter = parameter;
-    plan.n = 0;
-    plan.ndim = out->ndim;
-    memcpy(plan.dims, out->dims, (size_t)out->ndim * sizeof *plan.dims);
-    add_array(&plan, out, out);
-    for (int i = 0; i < n_in; i++) add_array(&plan, in[i], out);
-    simplify(&plan);
-    run_plan(threads, &plan);
+    map_axes(threads, loop, parameter, out, n_in, in);
 }
 
 /* ---- copy.h ---- */
@@ -190,7 +197,11 @@ COPY_LOOP(8, uint64_t)
 void gri_copy_strided(gri_threads *threads, const gr_array *to, const gr_array *from)
 {
     const size_t element = gr_type_size(from->type);
-    gri_map(threads, element == 1 ? copy_1 : element == 4 ? copy_4 : copy_8, NULL, to, 1, &from);
+    gri_loop *loop = element == 1 ? copy_1 : element == 4 ? copy_4 : copy_8;
+    if (to->count > 1) /* the shortcuts of gri_map are for contiguous results */
+        map_axes(threads, loop, NULL, to, 1, &from);
+    else
+        gri_map(threads, loop, NULL, to, 1, &from);
 }
 
 void gri_copy_array(void *to, const gr_array *from)
