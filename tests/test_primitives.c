@@ -18,7 +18,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { MOST_ELEMENTS = 2400, MOST_OPERANDS = 3, FULLY_CHECKED = 64, SAMPLED = 6 };
+enum { MOST_ELEMENTS = 2400, MOST_OPERANDS = 3, FULLY_CHECKED = 64, SAMPLED = 3 };
 
 /* ---- Arrays of the test, independent of tensors: row-major doubles ----------------------------------------
  */
@@ -75,8 +75,7 @@ static gr_shape broadcast_shape(int n, const array *x)
     return s;
 }
 
-/* ---- Rows and cases
- * ---------------------------------------------------------------------------------------- */
+/* ---- Rows and cases ---- */
 
 /* Shapes of operands, and what the primitive needs besides. */
 typedef struct test_case {
@@ -173,8 +172,8 @@ static const test_case binary_cases[] = {
     {OF(S(1, 1), S(1))},
     {OF(S(2, 1, 3), S(4, 1))},
     {OF(S(3, 4), S(3, 4))},
-    {OF(S(31, 40), S(40))},
-    {OF(S(31, 40), S(31, 1))},
+    {OF(S(13, 20), S(20))},
+    {OF(S(13, 20), S(13, 1))},
     END,
 };
 static const test_case where_cases[] = {
@@ -361,8 +360,7 @@ static const test_case creation_cases[] = {
     {.to = S0}, {.to = S(0)}, {.to = S(1)}, {.to = S(7)}, {.to = S(3, 4)}, {.to = S(20, 31)}, END,
 };
 
-/* ---- What primitives compute
- * ------------------------------------------------------------------------------- */
+/* ---- What primitives compute ---- */
 
 static void expect_elementwise(const row *r, const test_case *c, int n, const array *x, array *y)
 {
@@ -638,8 +636,7 @@ static void expect_one_hot(const row *r, const test_case *c, int n, const array 
     for (int64_t e = 0; e < count_of(y->shape); e++) y->v[e] = x->v[e / c->size] == (double)(e % c->size);
 }
 
-/* ---- Random numbers, written down a second time: Philox 4x32-10
- * --------------------------------------------- */
+/* ---- Random numbers, written down a second time: Philox 4x32-10 ---- */
 
 enum { RANDOM_SEED = 77 };
 
@@ -681,8 +678,7 @@ static void expect_creation(const row *r, const test_case *c, int n, const array
     for (int64_t e = 0; e < count_of(y->shape); e++) y->v[e] = r->formula1((double)e);
 }
 
-/* ---- Formulas
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Formulas ---- */
 
 static double f_add(double a, double b) { return a + b; }
 static double f_sub(double a, double b) { return a - b; }
@@ -694,9 +690,6 @@ static double f_sign(double x) { return (x > 0) - (x < 0); }
 static double f_relu(double x) { return x > 0 ? x : 0; }
 static double f_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double f_softplus(double x) { return log(1 + exp(x)); }
-static double f_tanh_backward(double gy, double y) { return gy * (1 - y * y); }
-static double f_sigmoid_backward(double gy, double y) { return gy * y * (1 - y); }
-static double f_relu_backward(double gy, double y) { return y > 0 ? gy : 0; }
 static double f_equal(double a, double b) { return a == b; }
 static double f_not_equal(double a, double b) { return a != b; }
 static double f_less(double a, double b) { return a < b; }
@@ -731,8 +724,7 @@ static double fold_logsumexp(const double *x, int64_t n)
     return log(sum);
 }
 
-/* ---- Uses
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Uses ---- */
 
 static const gr_op *find_op(const char *name)
 {
@@ -777,9 +769,6 @@ BUILD(b_arange, gr_arange(g, type, count_of(c->to), 1.5, -0.25))
 BUILD(b_uniform, (gr_seed(g, RANDOM_SEED), gr_uniform(g, type, c->to, -1, 3)))
 BUILD(b_normal, (gr_seed(g, RANDOM_SEED), gr_normal(g, type, c->to, 0.5, 2)))
 BUILD(b_bernoulli, (gr_seed(g, RANDOM_SEED), gr_bernoulli(g, c->to, 0.3)))
-BUILD(b_tanh_backward, gr_apply(g, find_op("tanh_backward"), 2, x, NULL))
-BUILD(b_sigmoid_backward, gr_apply(g, find_op("sigmoid_backward"), 2, x, NULL))
-BUILD(b_relu_backward, gr_apply(g, find_op("relu_backward"), 2, x, NULL))
 
 /* The gradient of a slice, as a function of the cotangent. */
 static gr_tensor b_slice_backward(gr_graph *g, const gr_tensor *x, const test_case *c, gr_type type)
@@ -791,8 +780,7 @@ static gr_tensor b_slice_backward(gr_graph *g, const gr_tensor *x, const test_ca
     return gradient;
 }
 
-/* ---- The table
- * --------------------------------------------------------------------------------------------- */
+/* ---- The table ---- */
 
 #define UNARY(NAME, FORMULA)                                                                                \
     .name = #NAME, .operands = "f", .cases = unary_cases, .unary = gr_##NAME, .expect = expect_elementwise, \
@@ -853,12 +841,10 @@ static const row rows[] = {
     {BINARY(pow, pow), .low = 0.3, .high = 2.5},
     {USE(pow_scalar, "f", number_cases, expect_number), .formula2 = pow, .low = 0.3, .high = 2.5},
     {UNARY(relu, f_relu), .gap = 0.1},
-    {USE(relu_backward, "ff", binary_cases, expect_elementwise), .formula2 = f_relu_backward, .gap = 0.1},
     {USE(reshape, "f", reshape_cases, expect_reshape), .integers = true},
     {USE(scale, "f", number_cases, expect_number), .formula2 = f_mul},
     {USE(scatter_add, "fi", scatter_add_cases, expect_put), .layout_tolerance = 16},
     {UNARY(sigmoid, f_sigmoid), .low = -5, .high = 5},
-    {USE(sigmoid_backward, "ff", binary_cases, expect_elementwise), .formula2 = f_sigmoid_backward},
     {UNARY(sign, f_sign), .gap = 0.1},
     {UNARY(sin, sin)},
     {USE(slice, "f", slice_cases, expect_slice), .integers = true},
@@ -871,15 +857,13 @@ static const row rows[] = {
     {USE(sum, "f", reduction_cases, expect_fold), .fold = fold_sum, .integers = true, .layout_tolerance = 64},
     {USE(sum_to, "f", sum_to_cases, expect_sum_to), .integers = true, .layout_tolerance = 64},
     {UNARY(tanh, tanh)},
-    {USE(tanh_backward, "ff", binary_cases, expect_elementwise), .formula2 = f_tanh_backward},
     {USE(uniform, "", creation_cases, expect_creation), .formula1 = f_uniform,
      .not_differentiable = random_reason},
     {USE(where, "mff", where_cases, expect_where), .integers = true},
 };
 enum { ROWS = sizeof rows / sizeof *rows };
 
-/* ---- Operands
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Operands ---- */
 
 /* What is being tested, and in which layout; handed to the checker as `user`. */
 typedef struct subject {
@@ -1016,8 +1000,7 @@ static gr_tensor use(gr_graph *g, int n, const gr_tensor *leaves, void *user)
     return s->r->build(g, x, s->c, s->type);
 }
 
-/* ---- The tests
- * --------------------------------------------------------------------------------------------- */
+/* ---- The tests ---- */
 
 /* Says which row and case a check belongs to, once one has failed. */
 static void explain(const subject *s, int failures_before)
@@ -1052,6 +1035,7 @@ static void check_forward(const subject *s, gr_tensor y, const array *expected)
     }
 }
 
+/* Whether the primitive was applied since the step stack had `from` tensors. */
 static bool uses(const gr_graph *g, const gr_op *op, uint32_t from)
 {
     for (uint32_t i = from; i < g->step.top; i++)
@@ -1097,6 +1081,58 @@ static void check_derivatives(gr_graph *g, subject *s, const gr_tensor *leaves, 
     if (!result.passed) printf("%s%s\n", text, gr_graph_error(g));
 }
 
+/* Gradients by the leaves, for cotangents that are strided where they can be; not a walk that is recorded
+ * unless `record`. */
+static void gradients_of(gr_graph *g, subject *s, bool record, gr_tensor *leaves, gr_tensor *gradients)
+{
+    static double data[MOST_ELEMENTS];
+    int n = 0;
+    gr_tensor by[MOST_OPERANDS];
+    for (int k = 0; k < s->n; k++) {
+        leaves[k] = make_leaf(g, s, k);
+        if (gr_type_is_float(type_of(s, k))) by[n++] = gr_set_requires_grad(leaves[k], true);
+    }
+    const gr_tensor y = use(g, s->n, leaves, s);
+    const gr_shape shape = gr_shape_of(y);
+    const layout how = shape.ndim > 1 ? TRANSPOSED : CONTIGUOUS;
+    for (int64_t e = 0; e < count_of(shape); e++) {
+        const double u = (double)((e * 37 + 11) % 64 - 31) / 16;
+        store(data, gr_type_of(y), leaf_element(shape, leaf_shape(shape, how), how, e), u);
+    }
+    const gr_tensor cotangent = view_of(gr_constant(g, gr_type_of(y), leaf_shape(shape, how), data), shape,
+                                        how);
+    gr_grad(1, &y, n, by, &cotangent, &(gr_grad_options){.record = record}, gradients);
+}
+
+static void check_same_gradients(const subject *s, const gr_tensor *a, const gr_tensor *b, double tolerance)
+{
+    int n = 0;
+    for (int k = 0; k < s->n; k++) n += s->r->operands[k] == 'f';
+    for (int i = 0; i < n; i++) {
+        CHECK(gr_count(a[i]) == gr_count(b[i]));
+        for (int64_t e = 0; e < gr_count(a[i]) && e < gr_count(b[i]); e++) {
+            const double v = value_at(b[i], e);
+            CHECK_NEAR(value_at(a[i], e), v, tolerance * fmax(1, fabs(v)));
+        }
+    }
+}
+
+/* The fast path gives what the rule gives, and f32 what f64 gives. */
+static void check_paths(gr_graph *g, const subject *s)
+{
+    static subject single;
+    static subject twice;
+    gr_tensor leaves[MOST_OPERANDS], fast[MOST_OPERANDS], rule[MOST_OPERANDS];
+    single = *s;
+    single.type = GR_F32;
+    twice = *s;
+    gradients_of(g, &twice, false, leaves, fast);
+    gradients_of(g, &twice, true, leaves, rule);
+    check_same_gradients(s, fast, rule, 1e-13);
+    gradients_of(g, &single, false, leaves, fast);
+    check_same_gradients(s, fast, rule, 2e-5);
+}
+
 /* One row, case, layout and type. */
 static void check_subject(gr_graph *g, subject *s, const array *expected)
 {
@@ -1119,7 +1155,9 @@ static void check_subject(gr_graph *g, subject *s, const array *expected)
         check_forward(s, y, expected);
         if (s->n && s->how != CONTIGUOUS) check_layout(g, s, y);
         check_unmodified(s, leaves);
-        if (floats && !s->r->not_differentiable) check_derivatives(g, s, leaves, large);
+        const bool tied = s->how == EXPANDED && s->r->fold == fold_max; /* a kink */
+        if (floats && !s->r->not_differentiable && !tied) check_derivatives(g, s, leaves, large);
+        if (floats && !s->r->not_differentiable) check_paths(g, s);
         check_unmodified(s, leaves);
     }
     if (gr_graph_status(g) != GR_OK) printf("  %s\n", gr_graph_error(g));
@@ -1157,8 +1195,6 @@ static void check_row(gr_graph *g, const row *r)
     for (const test_case *c = r->cases; !IS_END(c); c++) {
         if (is_impossible(r, c)) continue;
         for (int how = 0; how < (r->operands[0] ? LAYOUTS : 1); how++) {
-            if (how == EXPANDED && r->expect == expect_fold && !strcmp(r->name, "max"))
-                continue; /* ties: a kink */
             for (int t = 0; t < (r->integers ? 3 : 2); t++) check_case(g, r, c, types[t], (layout)how);
         }
     }

@@ -26,8 +26,7 @@ static const double default_atol = 1e-8, default_rtol = 1e-6, default_step = 1.0
 /* A difference of less than so many estimated errors of the numeric derivative proves nothing. */
 static const double proof = 4;
 
-/* ---- Leaves that are changed ------------------------------------------------------------------------------
- */
+/* ---- Leaves that are changed ---- */
 
 /* What a leaf was before the check. */
 typedef struct saved_leaf {
@@ -107,8 +106,7 @@ static void close_leaf(gr_graph *g, const saved_leaf *saved)
     node->version = saved->version;
 }
 
-/* ---- One level --------------------------------------------------------------------------------------------
- */
+/* ---- One level ---- */
 
 typedef struct level {
     gr_graph *g;
@@ -292,8 +290,7 @@ static gr_status differentiate(level *l)
     return g->status;
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------------------
- */
+/* ---- Comparing ---- */
 
 static double badness(const gr_check_element *e)
 {
@@ -414,8 +411,7 @@ static gr_status check_level(level *l)
     return status;
 }
 
-/* ---- The call ---------------------------------------------------------------------------------------------
- */
+/* ---- The call ---- */
 
 static gr_status complete_options(gr_graph *g, gr_check_options *o)
 {
@@ -509,8 +505,7 @@ gr_status gr_gradcheck(gr_graph *g, gr_function f, int n_inputs, const gr_tensor
     return status;
 }
 
-/* ---- The report -------------------------------------------------------------------------------------------
- */
+/* ---- The report ---- */
 
 typedef struct text {
     char *to;

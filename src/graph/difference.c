@@ -21,9 +21,16 @@ typedef struct table {
     int n;
 } table;
 
+/* An error in units of what is tolerated at this value. Across a pole the differences are small, and so are
+ * their errors, but not in these units. */
+static double in_tolerances(const gri_difference *d, double error, double value)
+{
+    return error / (d->atol + d->rtol * fabs(value));
+}
+
 /* Adds the next slope, of a step smaller by `shrink`; keeps the best entry in *best. `noise`: its rounding
  * error. */
-static void extrapolate(table *t, double slope, double noise, gri_estimate *best)
+static void extrapolate(const gri_difference *d, table *t, double slope, double noise, gri_estimate *best)
 {
     double row[COLUMNS] = {slope}, factor = 1;
     int n = 1;
@@ -31,7 +38,8 @@ static void extrapolate(table *t, double slope, double noise, gri_estimate *best
         factor *= shrink * shrink;
         row[n] = row[n - 1] + (row[n - 1] - t->row[n - 1]) / (factor - 1);
         const double error = fmax(fabs(row[n] - row[n - 1]), fabs(row[n] - t->row[n - 1])) + noise;
-        if (error < best->error) *best = (gri_estimate){row[n], error};
+        const double before = in_tolerances(d, best->error, best->value);
+        if (isnan(before) || in_tolerances(d, error, row[n]) < before) *best = (gri_estimate){row[n], error};
     }
     memcpy(t->row, row, sizeof row);
     t->n = n;
@@ -70,12 +78,14 @@ static void forget(const gri_difference *d, table *tables, gri_estimate *out)
 }
 
 /* Whether smaller steps are of no use: all accurate enough, or rounding is all that is left. */
-static bool is_done(const gri_difference *d, const gri_estimate *out, const double *noise)
+static bool is_done(const gri_difference *d, const gri_estimate *out, const double *slope,
+                    const double *noise)
 {
     bool accurate = true, noisy = true;
     for (int k = 0; k < d->n; k++) {
-        accurate &= out[k].error <= enough * (d->atol + d->rtol * fabs(out[k].value));
-        noisy &= noise[k] >= out[k].error;
+        const double error = in_tolerances(d, out[k].error, out[k].value);
+        accurate &= error <= enough;
+        noisy &= in_tolerances(d, noise[k], slope[k]) >= error;
     }
     return accurate || noisy;
 }
@@ -99,8 +109,8 @@ gr_status gri_differentiate(const gri_difference *d, gri_curve *curve, void *use
             h /= shrink_into_domain;
             continue;
         }
-        for (int k = 0; k < d->n; k++) extrapolate(&tables[k], slope[k], noise[k], &out[k]);
-        if (++rows >= LEAST_ROWS && is_done(d, out, noise)) break;
+        for (int k = 0; k < d->n; k++) extrapolate(d, &tables[k], slope[k], noise[k], &out[k]);
+        if (++rows >= LEAST_ROWS && is_done(d, out, slope, noise)) break;
         h /= shrink;
     }
     return GR_OK;

@@ -3,8 +3,8 @@
  * nothing of tensors: what is differentiated is m numbers y of one number x, weighed in several directions at
  * once.
  *
- * Invariant: the value returned is that of the smallest estimated error met, and the estimate never falls
- * below what the rounding of y alone would cause.
+ * Invariant: the value returned is that of the smallest estimated error met, in units of the tolerance, and
+ * the estimate never falls below what the rounding of y alone would cause.
  */
 #ifndef GRI_GRAPH_DIFFERENCE_H
 #define GRI_GRAPH_DIFFERENCE_H
