@@ -47,6 +47,7 @@
 #include "gradus/custom.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
+#include "gradus/dot.h"
 #include "gradus/io.h"
 
 #endif

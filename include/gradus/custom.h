@@ -83,6 +83,7 @@ struct gr_op {
         attribute_bytes; /* size of the attributes, which are copied into the node and compared by nobody */
     const char *infix;   /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
     const char *formula; /* one line of text, such as "y = sin x" */
+    bool commutative;    /* operands may change places: drawings need not number them */
 
     /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input: return
      * gr_call_fail(...). */

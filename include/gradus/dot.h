@@ -1,0 +1,83 @@
+/*
+ * Drawing: the graph that led to a tensor, as text for Graphviz.
+ *
+ *     gr_dot_write_file(loss, "step.dot", NULL);           then:  dot -Tsvg step.dot -o step.svg
+ *
+ * WHAT IS DRAWN
+ *   The root, and all that it was computed from, as far as it was recorded. A node shows name, operation,
+ *   shape, value and, if backward passes store one for it, its gradient: "gradient: not computed" until one
+ *   has arrived, never 0. The formula of the operation and the type are in the tooltip of an SVG. Values are
+ *   those of now: draw before or after gr_backward, until gr_graph_reset. Any text will do as a name: bytes
+ *   that are no UTF-8, and control characters, are shown as \x1F; what is longer than 48 characters is cut.
+ *
+ *   Roles can be told apart without colour:
+ *     parameter   sharp corners, thick line; dashed if it is frozen (gr_set_requires_grad)
+ *     input       ellipse, thin line: data and other constants; thick if it requires a gradient; dashed if
+ *                 an operation made it without being recorded (under no_grad, or from constants only)
+ *     operation   rounded corners, thin line; thicker if it keeps its gradient (gr_retain_grad)
+ *     root        sharp corners, double line: the loss
+ *
+ *   An arrow leads from each operand to the operation, one for each place that it takes: a * a has two. It is
+ *   black where gradients flow back, thin and grey where they do not. Where there are several operands and
+ *   their order matters, arrows carry their place, counted from 1. An operand that was written since its use
+ *   has a dashed arrow, "changed since"; one that was released is a dotted "released".
+ *
+ * ORDER
+ *   Nodes are n0, n1, ...: each after its operands, operations in the order of their creation, leaves where
+ *   they are used first. The text depends on the graph drawn and the options alone: it is the same, byte for
+ *   byte, in each run, whatever else is or was in the graph. Time and memory grow in proportion to the
+ *   recorded tensors and the elements that are looked at; the stack does not: a chain of millions can be
+ *   written (not that dot would draw it).
+ *
+ * ERRORS
+ *   As every executor, these functions refuse while an error is pending in the graph, and return it.
+ */
+#ifndef GRADUS_DOT_H
+#define GRADUS_DOT_H
+
+#include "gradus/tensor.h"
+
+GR_BEGIN_DECLS
+
+typedef enum gr_dot_direction {
+    GR_DOT_LEFT_TO_RIGHT = 0,
+    GR_DOT_TOP_TO_BOTTOM,
+    GR_DOT_RIGHT_TO_LEFT,
+    GR_DOT_BOTTOM_TO_TOP
+} gr_dot_direction;
+
+/* Options; a zeroed structure, or NULL, gives the defaults. Set fields by name: more will be added, and zero
+   will always mean a picture as before. */
+typedef struct gr_dot_options {
+    const char *title; /* above the picture; NULL: none */
+    gr_dot_direction direction;
+    int digits;       /* significant digits of numbers, 1 to 17; 0: 6 */
+    int max_elements; /* tensors of up to so many elements are shown in full, as rows of a matrix. Of larger
+                         ones the smallest and largest element, and the Euclidean norm of the gradient, (sum
+                         g^2)^(1/2), in at most 4 digits. 0: 6; negative: none in full */
+    bool ascii;       /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
+    bool hide_values;
+    bool hide_gradients;
+    bool legend; /* explains the shapes that occur, below the picture */
+} gr_dot_options;
+
+/* Receives a piece of the text, not ended by a zero byte. Returns false if it could not take it: the call
+   then stops with GR_ERR_IO. It must not touch the graph. */
+typedef bool gr_writer(const char *text, size_t length, void *user);
+
+/* Writes the graph of `root` through `write`. GR_ERR_ARGUMENT for options out of range. */
+GR_API gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_dot_options *options);
+
+/* Writes it to a file. GR_ERR_IO, with path and reason, if the system refuses anything; the file is then as
+   it was before: the text goes to `path`.part, which replaces `path` when it is complete. (What is there and
+   is no regular file, such as a device or a link, is written directly.) */
+GR_API gr_status gr_dot_write_file(gr_tensor root, const char *path, const gr_dot_options *options);
+
+/* Writes it into memory, as snprintf does: at most `room` bytes, the last of which is a zero byte; `length`,
+   if not NULL, gets the length of the whole text, without the zero. `to` may be NULL if room is 0. */
+GR_API gr_status gr_dot_write_string(gr_tensor root, char *to, size_t room, size_t *length,
+                                     const gr_dot_options *options);
+
+GR_END_DECLS
+
+#endif

@@ -1,0 +1,21 @@
+# Every drawing that test_dot wrote must be accepted by dot, without a warning.
+#   cmake -D DOT=<program> -D DIRECTORY=<drawings> -P dot_renders.cmake
+if(NOT DOT)
+  message("SKIPPED: dot (Graphviz) was not found when the build was configured: no drawing was rendered")
+  return()
+endif()
+file(GLOB drawings ${DIRECTORY}/*.dot)
+list(LENGTH drawings count)
+if(count LESS 10)
+  message(FATAL_ERROR "${count} drawings in ${DIRECTORY}; test_dot writes more")
+endif()
+foreach(drawing ${drawings})
+  string(REGEX REPLACE "\\.dot$" ".svg" picture ${drawing})
+  file(REMOVE ${picture})
+  execute_process(COMMAND ${DOT} -Tsvg ${drawing} -o ${picture}
+    RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0 OR output MATCHES "[Ww]arning|[Ee]rror" OR NOT EXISTS ${picture})
+    message(SEND_ERROR "dot does not accept ${drawing} (${result}): ${output}")
+  endif()
+endforeach()
+message("dot accepts all ${count} drawings")
