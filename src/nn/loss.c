@@ -23,10 +23,12 @@ static void describe(char to[TEXT_BYTES], gr_tensor t)
     if (at < TEXT_BYTES) snprintf(to + at, (size_t)(TEXT_BYTES - at), "]");
 }
 
-/* Whether both handles are good and of one graph. */
-static bool are_usable(const char *loss, gr_tensor y, gr_tensor target)
+/* The shapes of both; false if a handle is bad, or they are of different graphs. */
+static bool get_shapes(const char *loss, gr_tensor y, gr_tensor target, gr_shape *a, gr_shape *b)
 {
-    if (gr_shape_of(y).ndim < 0 || gr_shape_of(target).ndim < 0) return false;
+    *a = gr_shape_of(y);
+    *b = gr_shape_of(target);
+    if (a->ndim < 0 || b->ndim < 0) return false;
     if (y.graph == target.graph) return true;
     gr_graph_fail(y.graph, GR_ERR_GRAPH, "%s: prediction and target belong to different graphs", loss);
     return false;
@@ -59,9 +61,10 @@ static bool fail_types(const char *loss, const char *wanted, gr_tensor y, gr_ten
 /* Whether prediction and target are alike. */
 static bool are_alike(const char *loss, gr_tensor y, gr_tensor target)
 {
-    if (!are_usable(loss, y, target)) return false;
-    const gr_shape a = gr_shape_of(y), b = gr_shape_of(target);
-    if (!gr_type_is_float(gr_type_of(y)) || gr_type_of(y) != gr_type_of(target))
+    gr_shape a, b;
+    if (!get_shapes(loss, y, target, &a, &b)) return false;
+    const gr_type type = gr_type_of(y);
+    if (!gr_type_is_float(type) || type != gr_type_of(target))
         return fail_types(loss, "both must be f32, or both f64", y, target);
     if (a.ndim != b.ndim || !same_sizes(&a, &b, a.ndim))
         return fail_shapes(loss, "shapes must be the same", y, target);
@@ -108,8 +111,8 @@ static bool are_classes(const char *loss, gr_tensor labels, int64_t classes)
 gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels)
 {
     static const char loss[] = "softmax_cross_entropy";
-    if (!are_usable(loss, logits, labels)) return invalid(logits);
-    const gr_shape x = gr_shape_of(logits), t = gr_shape_of(labels);
+    gr_shape x, t;
+    if (!get_shapes(loss, logits, labels, &x, &t)) return invalid(logits);
     if (!gr_type_is_float(gr_type_of(logits)) || gr_type_of(labels) != GR_I32) {
         fail_types(loss, "needs logits of f32 or f64 and labels of i32", logits, labels);
         return invalid(logits);
