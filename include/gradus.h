@@ -43,11 +43,11 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
-#include "gradus/check.h"
-#include "gradus/custom.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
+#include "gradus/check.h"
 #include "gradus/dot.h"
 #include "gradus/io.h"
+#include "gradus/custom.h"
 
 #endif

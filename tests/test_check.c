@@ -530,6 +530,56 @@ static void test_failing_functions(void)
     gr_graph_destroy(g);
 }
 
+/* An allocator that refuses from its n-th call on, and counts what is out. */
+typedef struct stingy {
+    int left;
+    int64_t out;
+} stingy;
+
+static void *stingy_allocate(size_t bytes, void *user)
+{
+    stingy *s = user;
+    if (s->left <= 0) return NULL;
+    s->left--;
+    s->out += (int64_t)bytes;
+    return aligned_alloc(64, (bytes + 63) / 64 * 64);
+}
+
+static void stingy_free(void *block, size_t bytes, void *user)
+{
+    ((stingy *)user)->out -= (int64_t)bytes;
+    free(block);
+}
+
+/* Each allocation of a check fails in turn: values are restored, and with memory the check can be made. */
+static void test_out_of_memory(void)
+{
+    const double values[] = {0.1, -2, 3, 4, 5, 6};
+    int failures = 0;
+    for (int n = 0;; n++) {
+        stingy s = {.left = 1000};
+        const gr_graph_options o = {.allocator = {stingy_allocate, stingy_free, &s}};
+        gr_graph *g = gr_graph_create(&o);
+        const gr_tensor in[] = {
+            gr_constant(g, GR_F64, GR_SHAPE(2, 3), values), gr_param(g, "w", GR_F64, GR_SHAPE(3, 2), values),
+            gr_constant(g, GR_F64, GR_SHAPE(2), values), gr_keep(gr_ones(g, GR_F64, GR_SHAPE(2)))};
+        gr_check_result r;
+        s.left = n;
+        const gr_status status = gr_gradcheck(g, shapes, 4, in, NULL, &(gr_check_options){.order = 2}, &r);
+        const bool failed = status != GR_OK;
+        CHECK(failed ? status == GR_ERR_MEMORY && !r.passed : r.passed);
+        CHECK(same_bits(in[0], values) && same_bits(in[1], values) && same_bits(in[2], values));
+        gr_graph_clear_error(g);
+        s.left = 1000;
+        if (failed) CHECK(check(g, shapes, 4, in, NULL, 2).passed);
+        gr_graph_destroy(g);
+        CHECK(s.out == 0);
+        failures += failed;
+        if (!failed) break;
+    }
+    CHECK(failures > 5);
+}
+
 static void test_wrong_arguments(void)
 {
     gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);
@@ -615,6 +665,7 @@ int main(void)
     RUN(test_not_finite);
     RUN(test_restores);
     RUN(test_failing_functions);
+    RUN(test_out_of_memory);
     RUN(test_wrong_arguments);
     RUN(test_seeds);
     RUN(test_report);

@@ -20,8 +20,8 @@
  *         return gr_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
  *     }
  *
- *     static const gr_op cube = {.name = "cube", .arity = 1, .infer = cube_infer, .forward = cube_forward,
- * .vjp = cube_vjp};
+ *     static const gr_op cube = {
+ *         .name = "cube", .arity = 1, .infer = cube_infer, .forward = cube_forward, .vjp = cube_vjp};
  *
  *     gr_tensor my_cube(gr_tensor x) { return gr_apply(x.graph, &cube, 1, &x, NULL); }
  *
@@ -47,8 +47,8 @@ typedef struct gr_array {
 
 typedef struct gr_op gr_op;
 
-/* One use of a primitive. `in` and `out` hold in infer (without `out`) and forward; `operands` everywhere;
- * `output` in vjp. */
+/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out, too; in vjp
+   operands, output and attributes; in pull all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -79,14 +79,13 @@ struct gr_op {
     const char *name; /* as in messages and drawings: the field's term, lower case */
     int arity;        /* number of operands, or GR_VARIADIC */
     bool strided;     /* forward reads operands by their strides; otherwise it is handed contiguous ones */
-    size_t
-        attribute_bytes; /* size of the attributes, which are copied into the node and compared by nobody */
-    const char *infix;   /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
-    const char *formula; /* one line of text, such as "y = sin x" */
-    bool commutative;    /* operands may change places: drawings need not number them */
+    size_t attribute_bytes; /* size of the attributes, which are copied into the node */
+    const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
+    const char *formula;    /* one line of text, such as "y = sin x" */
+    bool commutative;       /* operands may change places: drawings need not number them */
 
-    /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input: return
-     * gr_call_fail(...). */
+    /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input:
+       return gr_call_fail(...). */
     gr_status (*infer)(const gr_call *call, gr_layout *out);
 
     /* Computes c->out from c->in: pure, that is from operands, attributes and nothing else. c->out is
@@ -96,19 +95,21 @@ struct gr_op {
     /* The contribution of cotangent gy (type and shape of the output) to the cotangent of operand i, written
        with the operations of ops.h. It may have the broadcast shape of operand i: the engine sums what was
        repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
-       that requires a gradient is an error. Only called for operands that need it, which are always floats.
-     */
+       that requires a gradient is an error. Only called for operands that need it, which are floats. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
-    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
-     * shape of operand i, not cleared), for walks that are not recorded. `in` and `out` of the call hold,
-     * strided as they are. Returns false, having written nothing that matters, where it does not apply: then
-     * the rule is used. A test holds it against the rule. */
+    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and shape of
+       operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever `strided` says. Returns
+       false where it does not apply: then the rule is used. Hold it against the rule in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 };
 
 /* The result of a vjp that contributes nothing. */
-#define GR_NONE ((gr_tensor){0, 0, 0})
+#ifdef __cplusplus
+#    define GR_NONE (gr_tensor{nullptr, 0, 0})
+#else
+#    define GR_NONE ((gr_tensor){NULL, 0, 0})
+#endif
 
 /* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient.
    `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives without operands; else

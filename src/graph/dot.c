@@ -269,9 +269,8 @@ static void put_tooltip(drawing *d, const gri_node *node)
 }
 
 /* ---- Nodes ------------------------------------------------------------------------------------
- * The
- * defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come first;
- * the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
+ * The defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come
+ * first; the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
 
 #define PARAMETER_FILL "#F9F2AE"
 #define INPUT_FILL     "#E3F2FB"
@@ -318,7 +317,38 @@ static void put_node(drawing *d, const gri_node *node)
 
 /* ---- Arrows ----------------------------------------------------------------------------------- */
 
-/* The arrow to operand k of a node. */
+/* What stands for an operand that is gone: a node of its own, named after its user and place. */
+static void put_released_id(drawing *d, uint32_t user_id, uint32_t k)
+{
+    put_id(d, user_id);
+    put(d, "_");
+    gri_text_unsigned(&d->text, k + 1);
+}
+
+/* Attributes of an arrow; `operand` is NULL if it is gone. */
+static void put_arrow_look(drawing *d, const gri_node *node, uint32_t k, const gri_node *operand)
+{
+    const char *separator = " [";
+    if (node->n_operands > 1 && !node->op->commutative) {
+        put(d, " [headlabel=\"");
+        gri_text_unsigned(&d->text, k + 1);
+        put(d, "\"");
+        separator = ", ";
+    }
+    if (!operand || !(operand->flags & GRI_REQUIRES_GRAD)) {
+        put(d, separator);
+        put(d, "color=\"#999999\", penwidth=0.8");
+        separator = ", ";
+    }
+    if (operand && operand->version != node->operands[k].version) {
+        put(d, separator);
+        put(d, "style=dashed, label=\"changed since\"");
+        separator = ", ";
+    }
+    put(d, *separator == ',' ? "];\n" : ";\n");
+}
+
+/* The arrow from operand k of a node. */
 static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
 {
     const gri_operand *use = &node->operands[k];
@@ -327,38 +357,14 @@ static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
     put(d, "  ");
     if (operand) {
         put_id(d, *id_of(d, use->index));
-    } else { /* a node of its own, numbered by its user and place */
-        put_id(d, id);
-        put(d, "_");
-        gri_text_unsigned(&d->text, k + 1);
+    } else {
+        put_released_id(d, id, k);
         put(d, " [label=\"released\", shape=ellipse, style=dotted];\n  ");
-        put_id(d, id);
-        put(d, "_");
-        gri_text_unsigned(&d->text, k + 1);
+        put_released_id(d, id, k);
     }
     put(d, " -> ");
     put_id(d, id);
-    const bool flows = operand && (operand->flags & GRI_REQUIRES_GRAD);
-    const bool changed = operand && operand->version != use->version;
-    const bool placed = node->n_operands > 1 && !node->op->commutative;
-    const char *separator = " [";
-    if (placed) {
-        put(d, " [headlabel=\"");
-        gri_text_unsigned(&d->text, k + 1);
-        put(d, "\"");
-        separator = ", ";
-    }
-    if (!flows) {
-        put(d, separator);
-        put(d, "color=\"#999999\", penwidth=0.8");
-        separator = ", ";
-    }
-    if (changed) {
-        put(d, separator);
-        put(d, "style=dashed, label=\"changed since\"");
-        separator = ", ";
-    }
-    put(d, *separator == ',' ? "];\n" : ";\n");
+    put_arrow_look(d, node, k, operand);
 }
 
 /* ---- The whole -------------------------------------------------------------------------------- */
