@@ -13,6 +13,7 @@
  *
  *       for (...) {
  *           gr_tensor loss = ...;          made anew in each step
+ *           gr_clear_grads(g);             gradients would add up
  *           gr_backward(loss);
  *           gr_optimizer_step(opt);
  *           gr_graph_reset(g);             loss is stale from here on; parameters and gradients live
