@@ -43,6 +43,8 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/nn.h"
+#include "gradus/optim.h"
 #include "gradus/check.h"
 #include "gradus/dot.h"
 #include "gradus/io.h"

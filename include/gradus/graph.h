@@ -13,6 +13,7 @@
  *
  *       for (...) {
  *           gr_tensor loss = ...;          made anew in each step
+ *           gr_clear_grads(g);             gradients would add up
  *           gr_backward(loss);
  *           gr_optimizer_step(opt);
  *           gr_graph_reset(g);             loss is stale from here on; parameters and gradients live
@@ -160,6 +161,11 @@ GR_API gr_memory_info gr_graph_memory(const gr_graph *g);
 GR_API void gr_graph_reset_memory_peak(gr_graph *g);
 /* Gives pooled blocks that are not in use back to the allocator. */
 GR_API void gr_graph_trim(gr_graph *g);
+
+/* Memory of your own that lives as long as the graph: 64-byte aligned, cleared, counted in its figures and
+   limit. For layers and models that hold more than fits in a value. NULL and the error set if there is none.
+   Nothing frees it earlier: it is for what is made once, not in each step. */
+GR_API void *gr_graph_alloc(gr_graph *g, size_t bytes);
 
 /* ---- Random numbers ---- */
 

@@ -195,6 +195,18 @@ void gr_graph_trim(gr_graph *g)
     gri_memory_trim(&g->memory);
 }
 
+void *gr_graph_alloc(gr_graph *g, size_t bytes)
+{
+    if (!g) return NULL;
+    if (bytes > SIZE_MAX / 2) {
+        gri_fail(g, GR_ERR_OVERFLOW, "graph_alloc: %zu bytes", bytes);
+        return NULL;
+    }
+    void *block = gri_own(g, bytes);
+    if (block) memset(block, 0, bytes);
+    return block;
+}
+
 /* ---- Random state and machine ---- */
 
 void gr_seed(gr_graph *g, uint64_t seed)

@@ -1,0 +1,45 @@
+/* The linear layer. Invariant: a layer that could not be made leaves no parameter behind. */
+#include "gradus/nn.h"
+#include "gradus/ops.h"
+
+#include <stdio.h>
+
+enum { NAME_BYTES = 256 };
+
+/* The parameter "<layer>.<part>". */
+static gr_tensor make_param(gr_graph *g, const char *layer, const char *part, gr_type type, gr_shape shape)
+{
+    char name[NAME_BYTES];
+    const int length = snprintf(name, sizeof name, "%s.%s", layer, part);
+    if (length < 0 || (size_t)length >= sizeof name) {
+        gr_graph_fail(g, GR_ERR_NAME, "linear: a name of %d bytes; at most %d are possible", length,
+                      NAME_BYTES - 1);
+        return (gr_tensor){g, 0, 0};
+    }
+    return gr_param(g, name, type, shape, NULL);
+}
+
+gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t in, int64_t out,
+                           gr_initializer *init)
+{
+    const gr_linear none = {{g, 0, 0}, {g, 0, 0}};
+    if (!g || gr_graph_status(g) != GR_OK) return none;
+    if (!name || !*name) {
+        gr_graph_fail(g, GR_ERR_NAME, "linear: a layer needs a name");
+        return none;
+    }
+    gr_linear layer = none;
+    layer.weight = make_param(g, name, "weight", type, GR_SHAPE(in, out));
+    if (layer.weight.index) layer.bias = make_param(g, name, "bias", type, GR_SHAPE(out));
+    if (layer.bias.index && (init ? init : gr_init_xavier_uniform)(layer.weight) == GR_OK) return layer;
+    if (gr_graph_status(g) == GR_OK)
+        gr_graph_fail(g, GR_ERR_CALLBACK, "linear: the initialiser of %s failed", name);
+    if (layer.weight.index) gr_release(layer.weight);
+    if (layer.bias.index) gr_release(layer.bias);
+    return none;
+}
+
+gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x)
+{
+    return gr_add(gr_matmul(x, layer.weight), layer.bias);
+}
