@@ -341,7 +341,7 @@ static void write(chaos *c)
 
 static void differentiate(chaos *c)
 {
-    gr_tensor outputs[4], inputs[4], cotangents[4], gradients[4];
+    gr_tensor outputs[4], inputs[4], cotangents[4], gradients[4] = {{0}};
     for (int i = 0; i < 4; i++) {
         outputs[i] = chance(c, 2) ? gr_sum(handle(c), GR_ALL_AXES, false) : handle(c);
         inputs[i] = handle(c);
