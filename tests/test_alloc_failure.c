@@ -136,12 +136,85 @@ static double many_parameters(gr_graph *g)
     return result;
 }
 
+static double adam_steps(gr_graph *g)
+{
+    const gr_tensor params[] = {parameter(g, "w", GR_SHAPE(9, 7)), parameter(g, "bias", GR_SHAPE(7))};
+    gr_optimizer *adam = gr_optimizer_create(g, &gr_rule_adam, 0.01, NULL, 2, params);
+    for (int step = 0; step < 3; step++) {
+        const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(5, 9), 0.3 + step);
+        const gr_tensor y = gr_sigmoid(gr_add(gr_matmul(x, params[0]), params[1]));
+        gr_clear_grads(g);
+        gr_backward(gr_mse(y, gr_full(g, GR_F64, GR_SHAPE(5, 7), 0.25)));
+        gr_optimizer_step(adam);
+        gr_graph_reset(g);
+    }
+    gr_optimizer_release(adam);
+    return sum_of(params[0]) + sum_of(params[1]);
+}
+
+/* A network made, used and released: parameters have names, so the next run can make it again. */
+static double network(gr_graph *g)
+{
+    for (int i = gr_param_count(g); i-- > 0;) gr_release(gr_param_at(g, i));
+    gr_seed(g, 3);
+    const gr_mlp net = gr_mlp_create(g, "", GR_F64, 4, (int64_t[]){6, 9, 8, 3}, gr_relu, gr_init_he_normal);
+    const gr_tensor x = gr_dropout(gr_normal(g, GR_F64, GR_SHAPE(4, 6), 0, 1), 0.25, true);
+    const gr_tensor logits = gr_mlp_forward(net, x);
+    const gr_tensor labels = gr_cast(gr_zeros(g, GR_F64, GR_SHAPE(4)), GR_I32);
+    const gr_tensor loss = gr_softmax_cross_entropy(logits, labels);
+    gr_backward(loss);
+    double result = gr_item(loss);
+    for (int i = 0; i < gr_param_count(g); i++) result += sum_of(gr_gradient(gr_param_at(g, i)));
+    return result;
+}
+
+static gr_tensor checked_function(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n, (void)user;
+    return gr_tanh(gr_matmul(in[0], in[1]));
+}
+
+static double checking(gr_graph *g)
+{
+    const gr_tensor inputs[] = {parameter(g, "p", GR_SHAPE(3, 4)), parameter(g, "q", GR_SHAPE(4, 3))};
+    gr_check_result result;
+    char text[GR_CHECK_REPORT_BYTES];
+    gr_gradcheck(g, checked_function, 2, inputs, NULL, &(gr_check_options){.order = 2, .max_elements = 3},
+                 &result);
+    const size_t length = gr_check_report(&result, text, sizeof text);
+    return result.passed ? result.worst.analytic + (double)result.elements + (double)length : 0;
+}
+
+static bool add_up(const char *text, size_t length, void *user)
+{
+    for (size_t i = 0; i < length; i++) *(double *)user += (double)text[i];
+    return true;
+}
+
+static double drawing(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    const gr_tensor x = gr_named(gr_full(g, GR_F64, GR_SHAPE(2, 9), 0.5), "x \"quoted\" <&>");
+    const gr_tensor loss = total(gr_square(gr_retain_grad(gr_tanh(gr_matmul(x, w)))));
+    gr_backward(loss);
+    double sum = 0;
+    size_t length = 0;
+    gr_dot_write(loss, add_up, &sum, &(gr_dot_options){.title = "a title", .legend = true});
+    gr_dot_write_string(loss, NULL, 0, &length, NULL);
+    gr_dot_write_file(loss, "alloc_failure.dot", NULL);
+    return sum + (double)length;
+}
+
 typedef struct scenario {
     const char *name;
     scenario_function *run;
 } scenario;
 
 static const scenario scenarios[] = {
+    {"Adam steps", adam_steps},
+    {"network", network},
+    {"checking", checking},
+    {"drawing", drawing},
     {"forward_backward", forward_backward},
     {"second_order", second_order},
     {"scopes", scopes},
