@@ -326,7 +326,7 @@ static job make_job(gr_graph *g, const settings *s, const image_set *set)
     job j = {.g = g, .batch = s->batch, .epochs = (int)s->epochs};
     j.n_train = set->train_labels.count;
     j.n_test = set->test_labels.count;
-    j.net = gr_mlp_create(g, "", GR_F32, 4, sizes, gr_relu, gr_init_he_uniform);
+    j.net = gr_mlp_create(g, "", GR_F32, 4, sizes, gr_relu, gr_init_xavier_uniform);
     j.adam = gr_adam(g, s->rate);
     j.x = gr_constant(g, GR_F32, GR_SHAPE(s->batch, IMAGE_PIXELS), NULL);
     j.labels = gr_constant(g, GR_I32, GR_SHAPE(s->batch), NULL);
