@@ -392,6 +392,7 @@ static void store_gradient(gr_graph *g, gri_node *node, uint32_t *adjoint)
     gri_node *arrived = gri_kept_node(g, *adjoint);
     if (!node->gradient) {
         node->gradient = *adjoint;
+        gri_note_owner(g, node);
     } else {
         gri_node *sum = gri_kept_node(g, node->gradient);
         gri_accumulate(g->threads, &sum->array, &arrived->array);
@@ -497,6 +498,7 @@ static gr_status zero_gradient(gr_graph *g, gri_node *node)
         const gri_node *zeros = ones_like(g, node, 0, true);
         if (!zeros) return g->status;
         node->gradient = zeros->index;
+        gri_note_owner(g, node);
         return GR_OK;
     }
     gri_node *gradient = gri_kept_node(g, node->gradient);

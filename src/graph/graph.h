@@ -62,7 +62,11 @@ typedef struct gri_node {
 typedef struct gri_slot {
     gri_node *node; /* NULL: freed */
     uint32_t generation;
-    uint32_t next_free; /* kept slots only */
+    union {
+        uint32_t next_free; /* of a kept slot that is free */
+        uint32_t
+            owns; /* of a step slot: whether its node has anything outside its record; spares a pop the look */
+    };
 } gri_slot;
 
 typedef struct gri_slots {
@@ -144,6 +148,12 @@ static inline gri_node *gri_lookup(const gr_graph *g, uint32_t index, uint32_t g
     const uint32_t i = index & ~GRI_KEPT;
     if (i >= table->top || table->slot[i].generation != generation) return NULL;
     return table->slot[i].node;
+}
+
+/* To be called when a name or a gradient is put on a node. */
+static inline void gri_note_owner(gr_graph *g, const gri_node *node)
+{
+    if (!(node->index & GRI_KEPT)) g->step.slot[node->index].owns = 1;
 }
 
 /* The node of a kept index that is known to be alive. */

@@ -165,6 +165,7 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name)
     }
     if (node->name) gri_free(&g->memory, node->name, strlen(node->name) + 1);
     node->name = copy;
+    gri_note_owner(g, node);
     return GR_OK;
 }
 
@@ -216,9 +217,8 @@ void gri_pop(gr_graph *g, gri_mark mark)
 {
     const uint32_t bottom = mark.top ? mark.top : 1;
     for (uint32_t i = g->step.top; i-- > bottom;) {
-        gri_node *node = g->step.slot[i].node;
-        if (node && (node->buffer || node->gradient || node->name)) release_belongings(g, node);
-        g->step.slot[i].node = NULL;
+        const gri_slot *slot = &g->step.slot[i];
+        if (slot->owns && slot->node) release_belongings(g, slot->node);
     }
     if (g->step.top > bottom) g->step.top = bottom;
     g->chunk = mark.chunk;

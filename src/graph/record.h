@@ -97,6 +97,7 @@ static inline gri_node *gri_push_record(gr_graph *g, const gri_recipe *r)
     node->index = g->step.top++;
     gri_slot *slot = &g->step.slot[node->index];
     slot->node = node;
+    slot->owns = node->buffer != NULL;
     node->generation = ++slot->generation;
     return node;
 }
