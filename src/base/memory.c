@@ -75,10 +75,12 @@ void gri_memory_trim(gri_memory *m)
 
 static void *take_from_allocator(gri_memory *m, size_t bytes)
 {
-    m->limit_hit = bytes > m->limit || m->reserved > m->limit - bytes;
-    if (m->limit_hit) return NULL;
-    void *block = m->allocator.allocate(bytes, m->allocator.user);
-    if (!block) return NULL;
+    const bool beyond = bytes > m->limit || m->reserved > m->limit - bytes;
+    void *block = beyond ? NULL : m->allocator.allocate(bytes, m->allocator.user);
+    if (!block) {
+        m->limit_hit = beyond;
+        return NULL;
+    }
     m->allocations++;
     m->reserved += bytes;
     if (m->reserved > m->reserved_peak) m->reserved_peak = m->reserved;

@@ -113,9 +113,9 @@ static void record(gri_node *node, const gr_call *call)
 {
     for (int i = 0; i < call->n; i++) {
         const gri_node *operand = (const gri_node *)call->in[i];
-        node->operands[i] = (gri_operand){operand->index, operand->generation, operand->version};
+        gri_operands(node)[i] = (gri_operand){operand->index, operand->generation, operand->version};
     }
-    if (node->attributes) memcpy(node->attributes, call->attributes, call->op->attribute_bytes);
+    if (call->op->attribute_bytes) memcpy(gri_attributes(node), call->attributes, call->op->attribute_bytes);
 }
 
 static gr_status check_layout(const gr_call *call, const gr_layout *layout, int64_t *count)

@@ -50,7 +50,7 @@ static bool is_needed(const walk *w, const gri_node *node)
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
 static bool is_passed(const walk *w, const gri_node *node)
 {
-    if (!node->operands) return false;
+    if (!node->n_operands) return false;
     return w->step_need ? *need_of(w, node->index) & PASSED : (node->flags & GRI_REQUIRES_GRAD) != 0;
 }
 
@@ -124,7 +124,7 @@ static gr_status fail_operand(const walk *w, const gri_node *node, uint32_t i, c
     gri_describe(operand, sizeof operand, now, false);
     return gri_fail(w->g, GR_ERR_MODIFIED,
                     "%s: %s was written between its use in %s and this pass (version %u, now %u)", w->what,
-                    operand, text, node->operands[i].version, now->version);
+                    operand, text, gri_operands(node)[i].version, now->version);
 }
 
 /* Checks what a rule returned, and sums what broadcasting repeated. */
@@ -196,7 +196,7 @@ static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *ope
 {
     gr_graph *g = w->g;
     for (uint32_t i = 0; i < node->n_operands; i++) {
-        const gri_operand *o = &node->operands[i];
+        const gri_operand *o = &gri_operands(node)[i];
         const gri_node *now = gri_lookup(g, o->index, o->generation);
         if (!now || now->version != o->version) return fail_operand(w, node, i, now);
         operands[i] = (gr_tensor){g, o->index, o->generation};
@@ -216,7 +216,7 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
     r.call = (gr_call){.graph = g,
                        .op = node->op,
                        .n = (int)node->n_operands,
-                       .attributes = node->attributes,
+                       .attributes = gri_attributes(node),
                        .out = &node->array,
                        .output = gri_handle(g, node)};
     if (node->n_operands > GRI_FEW) {
@@ -377,7 +377,8 @@ void gri_drop_gradient(gr_graph *g, gri_node *node)
 /* Whether the adjoint of this node goes into its gradient. */
 static bool takes_gradient(const gri_node *node)
 {
-    return node && (node->flags & GRI_REQUIRES_GRAD) && (!node->operands || (node->flags & GRI_RETAIN_GRAD));
+    return node && (node->flags & GRI_REQUIRES_GRAD) &&
+           (!node->n_operands || (node->flags & GRI_RETAIN_GRAD));
 }
 
 /* All that storing a gradient needs and that can fail. */
@@ -462,7 +463,7 @@ gr_tensor gr_gradient(gr_tensor t)
         gri_describe(text, sizeof text, node, false);
         gri_fail(t.graph, GR_ERR_NO_GRADIENT, "gradient: none has arrived at %s: %s", text,
                  !(node->flags & GRI_REQUIRES_GRAD) ? "it does not require one"
-                 : node->operands && !(node->flags & GRI_RETAIN_GRAD)
+                 : node->n_operands && !(node->flags & GRI_RETAIN_GRAD)
                      ? "interior tensors need gr_retain_grad before gr_backward"
                      : "no gr_backward has reached it");
         return gri_invalid(t.graph);
@@ -558,9 +559,9 @@ static void spread_need(const walk *w)
 {
     for (uint32_t i = 1; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
-        if (!node || !node->operands) continue;
+        if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
-            const gri_operand *o = &node->operands[k];
+            const gri_operand *o = &gri_operands(node)[k];
             if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
                 *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
                 w->step_need[i] |= NEEDED | PASSED;

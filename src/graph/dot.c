@@ -229,7 +229,7 @@ static void put_value(drawing *d, const gri_node *node)
 /* Whether backward passes store a gradient for it. */
 static bool has_gradient(const gri_node *node)
 {
-    return (node->flags & GRI_REQUIRES_GRAD) && (!node->operands || (node->flags & GRI_RETAIN_GRAD));
+    return (node->flags & GRI_REQUIRES_GRAD) && (!node->n_operands || (node->flags & GRI_RETAIN_GRAD));
 }
 
 static void put_gradient(drawing *d, const gri_node *node)
@@ -284,7 +284,7 @@ static const char *look_of(const drawing *d, const gri_node *node)
                    ? ", style=filled, penwidth=3, color=black, fillcolor=\"" PARAMETER_FILL "\""
                    : ", style=\"filled,dashed\", penwidth=3, color=black, fillcolor=\"" PARAMETER_FILL "\"";
     if (node == d->root) return ", style=filled, penwidth=1.6, color=black, fillcolor=\"" ROOT_FILL "\"";
-    if (node->operands) return node->flags & GRI_RETAIN_GRAD ? ", penwidth=2" : "";
+    if (node->n_operands) return node->flags & GRI_RETAIN_GRAD ? ", penwidth=2" : "";
     if (node->op && node->op->arity != 0)
         return ", shape=ellipse, style=\"filled,dashed\", fillcolor=\"" INPUT_FILL "\"";
     return differentiable ? ", shape=ellipse, style=filled, penwidth=3, fillcolor=\"" INPUT_FILL "\""
@@ -340,7 +340,7 @@ static void put_arrow_look(drawing *d, const gri_node *node, uint32_t k, const g
         put(d, "color=\"#999999\", penwidth=0.8");
         separator = ", ";
     }
-    if (operand && operand->version != node->operands[k].version) {
+    if (operand && operand->version != gri_operands(node)[k].version) {
         put(d, separator);
         put(d, "style=dashed, label=\"changed since\"");
         separator = ", ";
@@ -351,7 +351,7 @@ static void put_arrow_look(drawing *d, const gri_node *node, uint32_t k, const g
 /* The arrow from operand k of a node. */
 static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
 {
-    const gri_operand *use = &node->operands[k];
+    const gri_operand *use = &gri_operands(node)[k];
     const gri_node *operand = gri_lookup(d->g, use->index, use->generation);
     const uint32_t id = *id_of(d, node->index);
     put(d, "  ");
@@ -409,8 +409,8 @@ static void mark(drawing *d)
     for (uint32_t i = d->step_top; i-- > 1;) {
         if (!d->step_id[i]) continue;
         const gri_node *node = d->g->step.slot[i].node;
-        for (uint32_t k = 0; node->operands && k < node->n_operands; k++) {
-            const gri_operand *o = &node->operands[k];
+        for (uint32_t k = 0; k < node->n_operands; k++) {
+            const gri_operand *o = &gri_operands(node)[k];
             if (gri_lookup(d->g, o->index, o->generation)) *id_of(d, o->index) = UNNUMBERED;
         }
     }
@@ -420,9 +420,9 @@ static void put_nodes(drawing *d)
 {
     for (uint32_t i = 1; i < d->step_top && !d->text.failed; i++) {
         const gri_node *node = d->step_id[i] ? d->g->step.slot[i].node : NULL;
-        if (!node || !node->operands) continue; /* leaves come with their first use */
+        if (!node || !node->n_operands) continue; /* leaves come with their first use */
         for (uint32_t k = 0; k < node->n_operands; k++) {
-            const gri_operand *o = &node->operands[k];
+            const gri_operand *o = &gri_operands(node)[k];
             const gri_node *operand = gri_lookup(d->g, o->index, o->generation);
             if (operand && *id_of(d, o->index) == UNNUMBERED) put_node(d, operand);
         }
@@ -435,7 +435,7 @@ static void put_arrows(drawing *d)
 {
     for (uint32_t i = 1; i < d->step_top && !d->text.failed; i++) {
         const gri_node *node = d->step_id[i] ? d->g->step.slot[i].node : NULL;
-        for (uint32_t k = 0; node && node->operands && k < node->n_operands; k++) put_arrow(d, node, k);
+        for (uint32_t k = 0; node && k < node->n_operands; k++) put_arrow(d, node, k);
     }
 }
 

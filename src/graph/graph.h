@@ -47,17 +47,23 @@ enum {
 };
 
 typedef struct gri_node {
-    gr_array array;        /* first: a node can be handed to a primitive as its array */
-    const gr_op *op;       /* NULL: a leaf */
-    gri_buffer *buffer;    /* NULL: the elements are inside the record */
-    gri_operand *operands; /* NULL: not recorded */
-    void *attributes;
-    char *name; /* a block of its own; NULL: none */
-    uint32_t n_operands;
+    gr_array array;      /* first: a node can be handed to a primitive as its array */
+    const gr_op *op;     /* NULL: a leaf */
+    gri_buffer *buffer;  /* NULL: the elements are inside the record */
+    char *name;          /* a block of its own; NULL: none */
+    uint32_t n_operands; /* recorded ones; 0: no history */
     uint32_t index, generation, version;
     uint32_t flags;
     uint32_t gradient; /* index of a kept node; 0: none */
 } gri_node;
+
+/* The operands of a recorded node stand behind the struct, the attributes behind them. */
+static inline gri_operand *gri_operands(const gri_node *node) { return (gri_operand *)(uintptr_t)(node + 1); }
+static inline void *gri_attributes(const gri_node *node)
+{
+    const uintptr_t end = (uintptr_t)(gri_operands(node) + node->n_operands);
+    return (void *)((end + sizeof(int64_t) - 1) & ~(uintptr_t)(sizeof(int64_t) - 1));
+}
 
 typedef struct gri_slot {
     gri_node *node; /* NULL: freed */

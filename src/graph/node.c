@@ -251,8 +251,7 @@ gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *su
             continue;
         }
         if (last == 0) last = i;
-        for (uint32_t k = 0; node->operands && k < node->n_operands; k++)
-            need(needed, bottom, node->operands[k].index);
+        for (uint32_t k = 0; k < node->n_operands; k++) need(needed, bottom, gri_operands(node)[k].index);
     }
     gri_free(&g->memory, needed, bytes);
     if (last == 0)

@@ -11,7 +11,7 @@ enum { GRI_NODE_ALIGN = 16 };
 
 /* Offsets in a record, and its bytes. */
 typedef struct gri_record_size {
-    size_t operands, attributes, shape, elements, total;
+    size_t shape, elements, total;
     bool in_buffer;
 } gri_record_size;
 
@@ -33,9 +33,8 @@ static inline gri_record_size gri_measure(const gri_recipe *r)
     gri_record_size s;
     const size_t bytes = (size_t)r->count * gri_element_bytes(r->type);
     s.in_buffer = !r->buffer && (r->in_buffer || bytes > GRI_INLINE_BYTES);
-    s.operands = sizeof(gri_node);
-    s.attributes = s.operands + gri_round_up(r->n_operands * sizeof(gri_operand), sizeof(int64_t));
-    s.shape = s.attributes + gri_round_up(r->attribute_bytes, sizeof(int64_t));
+    const size_t operands = gri_round_up(r->n_operands * sizeof(gri_operand), sizeof(int64_t));
+    s.shape = sizeof(gri_node) + operands + gri_round_up(r->attribute_bytes, sizeof(int64_t));
     s.elements = gri_round_up(s.shape + 2 * sizeof(int64_t) * (size_t)r->ndim, GRI_NODE_ALIGN);
     s.total = s.elements + (r->buffer || s.in_buffer ? 0 : gri_round_up(bytes, GRI_NODE_ALIGN));
     return s;
@@ -71,8 +70,6 @@ static inline gri_node *gri_fill_record(void *record, const gri_recipe *r, const
     node->array.ndim = r->ndim;
     node->op = r->op;
     node->buffer = r->buffer ? r->buffer : fresh;
-    node->operands = r->n_operands ? (gri_operand *)(void *)(base + s->operands) : NULL;
-    node->attributes = r->attribute_bytes ? base + s->attributes : NULL;
     node->name = NULL;
     node->n_operands = (uint32_t)r->n_operands;
     node->version = 0;
