@@ -468,6 +468,24 @@ static void test_reductions_by_hand(void)
     finish();
 }
 
+/* Nothing reduced, and no axis left for the primitive: ln e^x = x, of the same checks as ever. */
+static void test_logsumexp_of_most_axes(void)
+{
+    g = gr_graph_create(NULL);
+    const gr_shape most = {.ndim = GR_MAX_NDIM, .dims = {1, 2, 1, 1, 1, 1, 1, 1}};
+    const gr_tensor x = gr_param(g, "x", GR_F64, most, (double[]){3, -INFINITY});
+    const gr_tensor y = gr_logsumexp(x, (gr_axes){.n = 0}, false);
+    double values[2] = {0, 0};
+    CHECK(has_shape(y, most) && !gr_same(x, y));
+    CHECK(gr_read(y, values, 2) == GR_OK && values[0] == 3 && values[1] == (double)-INFINITY);
+    CHECK(gr_backward(gr_sum(y, GR_ALL_AXES, false)) == GR_OK);
+    CHECK(gr_read(gr_gradient(x), values, 2) == GR_OK && values[0] == 1 && values[1] == 0);
+    CHECK(has_shape(gr_logsumexp(x, GR_AXES(1, -1), true), (gr_shape){8, {1, 1, 1, 1, 1, 1, 1, 1}}));
+    CHECK(!gr_is_valid(gr_logsumexp(gr_zeros(g, GR_I32, most), (gr_axes){.n = 0}, false)));
+    CHECK(gr_graph_status(g) == GR_ERR_TYPE);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_views_copy_nothing);
@@ -480,5 +498,6 @@ int main(void)
     RUN(test_matmul_shapes);
     RUN(test_broadcasting);
     RUN(test_reductions_by_hand);
+    RUN(test_logsumexp_of_most_axes);
     return TEST_EXIT;
 }

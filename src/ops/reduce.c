@@ -333,12 +333,10 @@ gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims)
     }
     for (int axis = 0; axis < shape.ndim; axis++)
         if (mask >> axis & 1) order.axis[at++] = axis;
-    if (merged.ndim ==
-        GR_MAX_NDIM) { /* nothing is reduced, and there is no room for one more axis: ln e^x = x */
-        return gr_contiguous(x);
-    }
+    const bool full = merged.ndim == GR_MAX_NDIM; /* nothing is reduced: no room for one more axis */
+    if (full) merged = (gr_shape){.ndim = 1, .dims = {node->array.count}};
     merged.dims[merged.ndim++] = n;
     const gr_tensor rows = gr_reshape(gr_permute(x, order), merged);
     const gr_tensor y = gri_apply1(&gri_op_logsumexp, rows, NULL);
-    return keepdims ? gr_reshape(y, result) : y;
+    return keepdims || full ? gr_reshape(y, result) : y;
 }
