@@ -89,12 +89,41 @@ static gr_status make_contiguous(gri_running_call *r, const gr_array **in)
     return GR_OK;
 }
 
+/* Adds the bytes from the first element of a view to its outermost one along one axis; false if they cannot be
+ * counted. */
+static bool extend(int64_t *bytes, int64_t steps, int64_t stride, int64_t element)
+{
+    const int64_t most = INT64_MAX / 4;
+    if (steps > 0 && (stride > most / element / steps || stride < -(most / element / steps))) return false;
+    *bytes += steps * stride * element;
+    return *bytes <= most && *bytes >= -most;
+}
+
+/* Whether a view stays inside the elements that it shares: a primitive of a user may ask for any. */
+static bool view_is_inside(const gr_layout *layout, const gri_node *source, int64_t count)
+{
+    const int64_t element = (int64_t)gri_element_bytes(layout->type);
+    const int64_t of_source = (int64_t)gri_element_bytes(source->array.type);
+    const char *start = source->buffer ? gri_buffer_data(source->buffer) : source->array.data;
+    const int64_t room = source->buffer ? (int64_t)source->buffer->bytes : source->array.count * of_source;
+    if (element != of_source) return false;
+    if (count == 0) return true;
+    int64_t low = (const char *)source->array.data - start;
+    if (!extend(&low, 1, layout->offset, element)) return false;
+    int64_t high = low;
+    for (int axis = 0; axis < layout->ndim; axis++) {
+        const int64_t stride = layout->strides[axis];
+        if (!extend(stride < 0 ? &low : &high, layout->dims[axis] - 1, stride, element)) return false;
+    }
+    return low >= 0 && high + element <= room;
+}
+
 /* Where and how the result is made, from what infer decided. A view of elements inside a record is a copy:
    the record may go before the view does. */
 static void plan_view(const gr_layout *layout, const gri_node *source, gri_recipe *recipe, gr_array *copied)
 {
     const size_t element = gri_element_bytes(layout->type);
-    char *first = (char *)source->array.data + layout->offset * (int64_t)element;
+    char *first = (char *)source->array.data + (recipe->count ? layout->offset * (int64_t)element : 0);
     if (source->buffer) {
         recipe->buffer = source->buffer;
         recipe->data = first;
@@ -148,6 +177,10 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     layout.alias = -1;
     int64_t count;
     if (op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
+    if (layout.alias >= 0 && !view_is_inside(&layout, (const gri_node *)in[layout.alias], count)) {
+        gr_call_fail(call, GR_ERR_CALLBACK, "infer gave a view of more than there is", NULL);
+        return NULL;
+    }
     const bool recorded = requires_grad && g->recording && gr_type_is_float(layout.type);
     if (recorded && !op->vjp) {
         gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,

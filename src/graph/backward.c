@@ -29,7 +29,7 @@ typedef struct walk {
     uint32_t *step_adjoint, *kept_adjoint;
     uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
     bool record, release;
-    bool was_recording;
+    uint32_t no_grad_depth; /* while a rule runs */
 } walk;
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
@@ -175,15 +175,30 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     return done;
 }
 
+/* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
+static gr_status check_tidy(const walk *w, const gr_call *call)
+{
+    gr_graph *g = w->g;
+    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != w->no_grad_depth) {
+        gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
+                 w->what, call->op->name);
+        g->n_scopes = g->guarded_scopes;
+        g->no_grad_depth = w->no_grad_depth;
+        g->recording = w->record;
+    }
+    return g->status;
+}
+
 static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
                             const gri_node *operand)
 {
     gr_graph *g = w->g;
     if (!w->record && call->op->pull && pull(w, call, &adjoint->array, i, operand)) return g->status;
+    if (g->status != GR_OK) return g->status;
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
-    gr_status status = GR_OK;
-    if (part.index != 0 || part.graph || g->status != GR_OK) {
+    gr_status status = check_tidy(w, call);
+    if (status == GR_OK && (part.index != 0 || part.graph)) {
         const gri_node *node = fit(w, call, i, part, operand);
         status = node ? accumulate(w, adjoint_of(w, operand->index), node) : g->status;
     } /* else GR_NONE: contributes nothing */
@@ -254,6 +269,7 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .what = what,
                 .record = record,
                 .release = !record && !retain,
+                .no_grad_depth = record ? 0 : g->no_grad_depth + 1,
                 .step_top = g->step.top,
                 .kept_top = g->kept.top};
     w->step_adjoint = gri_alloc_zeroed(m, w->step_top * sizeof(uint32_t));
@@ -277,9 +293,11 @@ static gr_status walk_down(const walk *w)
 {
     gr_graph *g = w->g;
     const bool was_recording = g->recording;
-    const uint32_t depth = g->no_grad_depth;
-    g->no_grad_depth = w->record ? 0 : depth + 1;
+    const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
+    g->no_grad_depth = w->no_grad_depth;
     g->recording = w->record;
+    g->guarded_scopes = g->n_scopes;
+    g->walks++;
     gr_status status = GR_OK;
     uint32_t i = w->step_top;
     while (status == GR_OK && i-- > 1) {
@@ -294,6 +312,8 @@ static gr_status walk_down(const walk *w)
             *adjoint = SPENT;
         }
     }
+    g->walks--;
+    g->guarded_scopes = guarded;
     g->recording = was_recording;
     g->no_grad_depth = depth;
     return status;
@@ -489,8 +509,9 @@ gr_status gr_clear_grad(gr_tensor t)
 {
     gri_node *node = gri_resolve(t, "clear_grad");
     if (!node) return t.graph ? t.graph->status : GR_ERR_HANDLE;
-    gri_drop_gradient(t.graph, node);
-    return GR_OK;
+    const gr_status status = gri_check_no_walk(t.graph, "clear_grad");
+    if (status == GR_OK) gri_drop_gradient(t.graph, node);
+    return status;
 }
 
 static gr_status zero_gradient(gr_graph *g, gri_node *node)
@@ -521,6 +542,8 @@ gr_status gr_zero_grad(gr_tensor t)
 gr_status gr_clear_grads(gr_graph *g)
 {
     if (!g) return GR_ERR_HANDLE;
+    const gr_status status = gri_check_no_walk(g, "clear_grads");
+    if (status != GR_OK) return status;
     for (uint32_t i = 0; i < g->n_params; i++) gri_drop_gradient(g, gri_kept_node(g, g->params[i]));
     return GR_OK;
 }

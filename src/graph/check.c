@@ -140,7 +140,10 @@ static gri_node *call(level *l)
 {
     gr_graph *g = l->g;
     g->rng = l->rng;
+    const uint32_t guarded = g->guarded_scopes;
+    g->guarded_scopes = g->n_scopes; /* what is checked lives in these: the function cannot end them */
     const gr_tensor y = l->f(g, l->n, l->inputs, l->user);
+    g->guarded_scopes = guarded;
     if (g->status != GR_OK) return NULL;
     gri_node *node = y.graph == g ? gri_lookup(g, y.index, y.generation) : NULL;
     if (!node) {

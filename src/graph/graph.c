@@ -81,12 +81,20 @@ void gr_graph_destroy(gr_graph *g)
 
 /* ---- Lifetimes ---- */
 
+gr_status gri_check_no_walk(gr_graph *g, const char *what)
+{
+    return g->walks == 0 ? GR_OK
+                         : gri_fail(g, GR_ERR_STATE, "%s: called by a rule while a walk is under way", what);
+}
+
 gr_status gr_graph_reset(gr_graph *g)
 {
     if (!g) return GR_ERR_HANDLE;
     if (g->n_scopes)
         return gri_fail(g, GR_ERR_STATE, "reset: %u scopes are open; gr_scope_end frees their tensors",
                         g->n_scopes);
+    const gr_status status = gri_check_no_walk(g, "reset");
+    if (status != GR_OK) return status;
     gri_pop(g, (gri_mark){0});
     return GR_OK;
 }
@@ -137,6 +145,9 @@ gr_status gr_scope_end(gr_scope scope, int n, const gr_tensor *survivors)
     if (scope.depth == 0 && scope.id == 0 && g->status != GR_OK) return g->status; /* its begin failed */
     if (scope.depth == 0 || scope.depth > g->n_scopes || g->scopes[scope.depth - 1].id != scope.id)
         return gri_fail(g, GR_ERR_STATE, "scope_end: this scope is not open");
+    if (scope.depth <= g->guarded_scopes)
+        return gri_fail(g, GR_ERR_STATE,
+                        "scope_end: this scope was opened before the walk or check that is under way");
     if (n < 0 || (n > 0 && !survivors))
         return gri_fail(g, GR_ERR_ARGUMENT, "scope_end: %d survivors at NULL", n);
     gr_status status = check_survivors(g, n, survivors);

@@ -113,7 +113,9 @@ struct gr_graph {
     uint32_t no_grad_depth;
     gri_open_scope *scopes;
     uint32_t n_scopes, scope_capacity, next_scope_id;
-    uint32_t *params; /* indices of kept nodes */
+    uint32_t walks;          /* backward walks under way: a rule is running */
+    uint32_t guarded_scopes; /* so many scopes were open when the innermost walk or check began; they stay */
+    uint32_t *params;        /* indices of kept nodes */
     uint32_t n_params, param_capacity;
     gri_owned *owned;
     gri_threads *threads;
@@ -214,6 +216,9 @@ gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *su
 void gri_arena_trim(gr_graph *g);
 /* Copies a name into the node; NULL clears. */
 gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
+
+/* GR_ERR_STATE while a walk is under way: a rule must not free what is walked over. `what` names the call. */
+gr_status gri_check_no_walk(gr_graph *g, const char *what);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. */
 void *gri_own(gr_graph *g, size_t bytes);

@@ -376,6 +376,8 @@ gr_status gr_release(gr_tensor t)
     gri_node *node = gri_resolve(t, "release");
     if (!node) return status_of(t);
     gr_graph *g = t.graph;
+    const gr_status status = gri_check_no_walk(g, "release");
+    if (status != GR_OK) return status;
     if (!(node->index & GRI_KEPT) || !(node->flags & GRI_LEAF)) {
         char text[TEXT_BYTES];
         gri_describe(text, sizeof text, node, false);

@@ -265,6 +265,8 @@ gr_status gr_optimizer_release(gr_optimizer *o)
     if (!o) return GR_ERR_HANDLE;
     if (!o->entries)
         return gri_fail(o->graph, GR_ERR_STATE, "%s: the optimiser was released before", o->rule->name);
+    const gr_status status = gri_check_no_walk(o->graph, o->rule->name);
+    if (status != GR_OK) return status;
     release_states(o);
     o->entries = NULL;
     return GR_OK;
