@@ -1,6 +1,7 @@
 /* Arithmetic: add, sub, mul, div, neg, scale, add_scalar, square, pow, pow_scalar, maximum, minimum. */
 #include "ops/ops.h"
 
+#include <float.h>
 #include <tgmath.h>
 
 /* Integers wrap around, as unsigned arithmetic does. */
@@ -133,10 +134,12 @@ static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
     return gr_where(mask1, gr_where(mask2, one, x), x);
 }
 
-/* b a^(b-1), with 0 at a = b = 0. */
+/* b a^(b-1), with 0 at b = 0 also where 1/a is infinite: at a = 0 and at numbers so small. */
 static gr_tensor pow_by_base(gr_tensor a, gr_tensor b)
 {
-    const gr_tensor safe = one_where(gr_equal(a, gri_zero_like(a)), gr_equal(b, gri_zero_like(b)), b);
+    const double smallest = gr_type_of(a) == GR_F32 ? 1 / (double)FLT_MAX : 1 / DBL_MAX;
+    const gr_tensor tiny = gr_less(gr_abs(a), gr_scalar(a.graph, gr_type_of(a), smallest));
+    const gr_tensor safe = one_where(tiny, gr_equal(b, gri_zero_like(b)), b);
     return gr_mul(b, gr_pow(a, gr_add_scalar(safe, -1)));
 }
 
