@@ -468,6 +468,29 @@ static void test_reductions_by_hand(void)
     finish();
 }
 
+/* One element that lies inside its record, repeated: it takes no memory per repetition. */
+static void test_expand_of_few(void)
+{
+    g = gr_graph_create(&(gr_graph_options){.byte_limit = 1 << 20});
+    const int64_t huge = (int64_t)1 << 50;
+    const gr_tensor x = gr_param(g, "x", GR_F64, GR_SHAPE(2, 1), (double[]){3, 4});
+    const gr_tensor y = gr_expand(gr_scale(x, 2), GR_SHAPE(2, huge));
+    CHECK(gr_is_valid(y) && gr_count(y) == 2 * huge);
+    CHECK(gr_at(y, 2, (int64_t[]){1, huge - 1}) == 8);
+    const gr_tensor part = gr_slice(gr_transpose(y, 0, 1), 0, huge - 1, 0, -huge / 4);
+    CHECK(gr_item(gr_sum(part, GR_ALL_AXES, false)) == 4 * 14);
+    gr_tensor z = gr_contiguous(gr_expand(gr_scale(x, 2), GR_SHAPE(2, 30)));
+    CHECK(gr_backward(gr_sum(gr_mul(z, z), GR_ALL_AXES, false)) == GR_OK);
+    CHECK(gr_at(gr_gradient(x), 2, (int64_t[]){1, 0}) == 30 * 2 * 4 * 4);
+    const gr_scope scope = gr_scope_begin(g);
+    z = gr_expand(gr_scale(x, 2), GR_SHAPE(2, 30));
+    const gr_tensor kept = gr_keep(z);
+    gr_scope_end(scope, 0, NULL);
+    CHECK(gr_at(kept, 2, (int64_t[]){0, 29}) == 6);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 /* Nothing reduced, and no axis left for the primitive: ln e^x = x, of the same checks as ever. */
 static void test_logsumexp_of_most_axes(void)
 {
@@ -498,6 +521,7 @@ int main(void)
     RUN(test_matmul_shapes);
     RUN(test_broadcasting);
     RUN(test_reductions_by_hand);
+    RUN(test_expand_of_few);
     RUN(test_logsumexp_of_most_axes);
     return TEST_EXIT;
 }

@@ -119,23 +119,36 @@ static bool view_is_inside(const gr_layout *layout, const gri_node *source, int6
 }
 
 /* Where and how the result is made, from what infer decided. A view of elements inside a record is a copy:
-   the record may go before the view does. */
-static void plan_view(const gr_layout *layout, const gri_node *source, gri_recipe *recipe, gr_array *copied)
+   the record may go before the view does. If the view is too large for a record, because it repeats elements, they
+   get a buffer, `*fresh`, which the caller gives back. false, and the error set, if memory runs out. */
+static bool plan_view(gr_graph *g, const gr_layout *layout, const gri_node *source, gri_recipe *recipe,
+                      gr_array *copied, gri_buffer **fresh)
 {
-    const size_t element = gri_element_bytes(layout->type);
-    char *first = (char *)source->array.data + (recipe->count ? layout->offset * (int64_t)element : 0);
-    if (source->buffer) {
-        recipe->buffer = source->buffer;
-        recipe->data = first;
+    const size_t element = gri_element_bytes(layout->type), bytes = (size_t)source->array.count * element;
+    const int64_t offset = recipe->count ? layout->offset * (int64_t)element : 0;
+    char *first = (char *)source->array.data;
+    recipe->buffer = source->buffer;
+    if (!source->buffer && (size_t)recipe->count * element > GRI_INLINE_BYTES) {
+        recipe->buffer = *fresh = gri_buffer_create(g, bytes);
+        if (!*fresh) {
+            gri_fail_memory(g, recipe->op->name, bytes);
+            return false;
+        }
+        memcpy(gri_buffer_data(*fresh), first, bytes);
+        first = gri_buffer_data(*fresh);
+    }
+    if (recipe->buffer) {
+        recipe->data = first + offset;
         recipe->strides = layout->strides;
     } else {
-        *copied = (gr_array){.data = first,
+        *copied = (gr_array){.data = first + offset,
                              .dims = layout->dims,
                              .strides = layout->strides,
                              .count = recipe->count,
                              .type = layout->type,
                              .ndim = layout->ndim};
     }
+    return true;
 }
 
 static void record(gri_node *node, const gr_call *call)
@@ -196,9 +209,13 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
                          .attribute_bytes = recorded ? op->attribute_bytes : 0,
                          .flags = recorded ? GRI_REQUIRES_GRAD : 0};
     gr_array copied = {.data = NULL};
-    if (layout.alias >= 0) plan_view(&layout, (const gri_node *)in[layout.alias], &recipe, &copied);
+    gri_buffer *fresh = NULL;
+    if (layout.alias >= 0 &&
+        !plan_view(g, &layout, (const gri_node *)in[layout.alias], &recipe, &copied, &fresh))
+        return NULL;
     const gri_mark mark = gri_mark_here(g);
     gri_node *node = gri_push_record(g, &recipe);
+    if (fresh) gri_buffer_release(g, fresh);
     if (!node) return NULL;
     if (recorded) record(node, call);
     if (copied.data) {
