@@ -103,8 +103,7 @@ GR_API gr_tensor gr_matmul(gr_tensor a, gr_tensor b);
 
 /* ---- Views: no copy; any type ---- */
 
-/* Results of at most 64 bytes lie inside their own records and are copied instead; as values never change, nobody can
-   tell. */
+/* Views of what lies inside its record (at most 64 bytes) copy that much; as values never change, nobody can tell. */
 
 /* The same elements in row-major order under another shape; one size may be -1: it is inferred. Copies only
    if the strides of x leave no other way. */
