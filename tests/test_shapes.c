@@ -491,6 +491,23 @@ static void test_expand_of_few(void)
     gr_graph_destroy(g);
 }
 
+/* More operands than one concat takes, forwards and backwards. */
+static void test_concat_of_many(void)
+{
+    enum { MANY = 100000 };
+    static gr_tensor parts[MANY];
+    g = gr_graph_create(NULL);
+    const gr_tensor x = gr_param(g, "x", GR_F64, GR_SHAPE(3), (double[]){1, 2, 3});
+    for (int i = 0; i < MANY; i++) parts[i] = gr_slice(x, 0, i % 3, i % 3 + 1, 1);
+    const gr_tensor y = gr_concat(MANY, parts, -1);
+    CHECK(has_shape(y, GR_SHAPE(MANY)) && GR_AT(y, 1024) == 2 && GR_AT(y, -1) == 1);
+    CHECK(gr_backward(gr_sum(gr_square(y), GR_ALL_AXES, false)) == GR_OK);
+    CHECK(GR_AT(gr_gradient(x), 0) == 2 * 33334 && GR_AT(gr_gradient(x), 2) == 6 * 33333);
+    parts[MANY / 2] = gr_zeros(g, GR_F32, GR_SHAPE(1));
+    CHECK(!gr_is_valid(gr_concat(MANY, parts, 0)) && gr_graph_status(g) == GR_ERR_TYPE);
+    gr_graph_destroy(g);
+}
+
 /* Nothing reduced, and no axis left for the primitive: ln e^x = x, of the same checks as ever. */
 static void test_logsumexp_of_most_axes(void)
 {
@@ -521,6 +538,7 @@ int main(void)
     RUN(test_matmul_shapes);
     RUN(test_broadcasting);
     RUN(test_reductions_by_hand);
+    RUN(test_concat_of_many);
     RUN(test_expand_of_few);
     RUN(test_logsumexp_of_most_axes);
     return TEST_EXIT;

@@ -63,6 +63,28 @@ const gr_op gri_op_concat = {.name = "concat",
                              .forward = concat_forward,
                              .vjp = concat_vjp};
 
+/* Operands of one concat; more are joined in groups. The rule of each operand looks at all before it, which is fast
+ * for few. */
+enum { MOST_AT_ONCE = 1024 };
+
+static gr_tensor concat_groups(gr_graph *g, int n, const gr_tensor *tensors, int axis)
+{
+    const int groups = (n - 1) / MOST_AT_ONCE + 1;
+    const size_t bytes = (size_t)groups * sizeof(gr_tensor);
+    gr_tensor *joined = gri_alloc(&g->memory, bytes);
+    if (!joined) {
+        gri_fail_memory(g, "concat", bytes);
+        return gri_invalid(g);
+    }
+    for (int k = 0; k < groups; k++) {
+        const int first = k * MOST_AT_ONCE, left = n - first;
+        joined[k] = gr_concat(left < MOST_AT_ONCE ? left : MOST_AT_ONCE, tensors + first, axis);
+    }
+    const gr_tensor y = gr_concat(groups, joined, axis);
+    gri_free(&g->memory, joined, bytes);
+    return y;
+}
+
 gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
 {
     if (n < 1 || !tensors) {
@@ -70,6 +92,7 @@ gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
         gri_fail(g, GR_ERR_ARGUMENT, "concat: needs at least one tensor");
         return gri_invalid(g);
     }
+    if (n > MOST_AT_ONCE && tensors[0].graph) return concat_groups(tensors[0].graph, n, tensors, axis);
     return gr_apply(NULL, &gri_op_concat, n, tensors, &axis);
 }
 
