@@ -66,7 +66,8 @@ typedef struct gr_layout {
     int ndim;
     int64_t dims[GR_MAX_NDIM];
     /* A view shares the elements of one operand instead of computing: set alias to the operand's position (-1
-       before infer), fill strides and offset (in elements of the operand, from its data). forward is not
+       before infer), fill strides and offset (in elements of the operand, from its data). It must stay inside the elements
+       that the operand's buffer has (else GR_ERR_CALLBACK). forward is not
        called. */
     int alias;
     int64_t offset;
@@ -95,7 +96,10 @@ struct gr_op {
     /* The contribution of cotangent gy (type and shape of the output) to the cotangent of operand i, written
        with the operations of ops.h. It may have the broadcast shape of operand i: the engine sums what was
        repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
-       that requires a gradient is an error. Only called for operands that need it, which are floats. */
+       that requires a gradient is an error. Only called for operands that need it, which are floats.
+       A rule cannot free what is walked over: in it gr_graph_reset, gr_release, gr_clear_grad and gr_clear_grads,
+       gr_optimizer_release, and gr_scope_end of a scope opened before are GR_ERR_STATE; so is a scope or a
+       gr_no_grad_begin that it leaves open. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
     /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and shape of
