@@ -47,8 +47,8 @@ typedef struct gr_array {
 
 typedef struct gr_op gr_op;
 
-/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out, too; in vjp
-   operands, output and attributes; in pull all of them. */
+/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out,
+   too; in vjp operands, output and attributes; in pull all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -76,9 +76,9 @@ typedef struct gr_layout {
 enum { GR_VARIADIC = -1 };
 
 struct gr_op {
-    const char *name; /* as in messages and drawings: the field's term, lower case */
-    int arity;        /* number of operands, or GR_VARIADIC */
-    bool strided;     /* forward reads operands by their strides; otherwise it is handed contiguous ones */
+    const char *name;       /* as in messages and drawings: the field's term, lower case */
+    int arity;              /* number of operands, or GR_VARIADIC */
+    bool strided;           /* forward reads operands by their strides; if false it gets contiguous ones */
     size_t attribute_bytes; /* size of the attributes, which are copied into the node */
     const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
     const char *formula;    /* one line of text, such as "y = sin x" */
@@ -98,9 +98,10 @@ struct gr_op {
        that requires a gradient is an error. Only called for operands that need it, which are floats. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
-    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and shape of
-       operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever `strided` says. Returns
-       false where it does not apply: then the rule is used. Hold it against the rule in a test. */
+    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
+       shape of operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever
+       `strided` says. Returns false where it does not apply: then the rule is used. Hold it against the rule
+       in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 };
 
