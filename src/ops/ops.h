@@ -22,6 +22,14 @@ static inline gr_status gri_map_call(const gr_call *c, const gri_loops *loops)
     return GR_OK;
 }
 
+/* For a pull: runs the loop for the type of `to`, which becomes the first of its arrays. */
+static inline bool gri_map_pull(const gr_call *c, gri_loop *f32, gri_loop *f64, const gr_array *to, int n,
+                                const gr_array *const *in)
+{
+    gri_map(c->graph->threads, to->type == GR_F32 ? f32 : f64, c->attributes, to, n, in);
+    return true;
+}
+
 /* Infers an elementwise operation that is defined for float only. */
 static inline gr_status gri_infer_float_broadcast(const gr_call *c, gr_layout *out)
 {
@@ -122,16 +130,14 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
         }                                                                                \
     }
 
-#define GRI_PULL1(NAME, PULL)                                                                             \
-    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL)                                                          \
-    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL)                                                         \
-    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)              \
-    {                                                                                                     \
-        const gr_array *const in[] = {gy, c->in[0], c->out};                                              \
-        (void)i;                                                                                          \
-        gri_map(c->graph->threads, to->type == GR_F32 ? NAME##_pull_f32 : NAME##_pull_f64, c->attributes, \
-                to, 3, in);                                                                               \
-        return true;                                                                                      \
+#define GRI_PULL1(NAME, PULL)                                                                \
+    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL)                                             \
+    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL)                                            \
+    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to) \
+    {                                                                                        \
+        const gr_array *const in[] = {gy, c->in[0], c->out};                                 \
+        (void)i;                                                                             \
+        return gri_map_pull(c, NAME##_pull_f32, NAME##_pull_f64, to, 3, in);                 \
     }
 
 /* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, value as an expression of x,
