@@ -222,8 +222,8 @@ void gri_arena_trim(gr_graph *g);
 /* Copies a name into the node; NULL clears. */
 gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 
-/* A block that lives as long as the graph; NULL and the error set on failure. */
-void *gri_own(gr_graph *g, size_t bytes);
+/* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
+void *gri_own(gr_graph *g, const char *what, size_t bytes);
 
 /* ---- shape.c ---- */
 
