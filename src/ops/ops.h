@@ -1,6 +1,10 @@
 /*
  * What the files of src/ops share. A primitive is one block: its loops or kernel call, its rule, its
- * descriptor gri_op_<name>, its public constructor. registry.h lists the descriptors.
+ * descriptor gri_op_<name>, its public constructor. GRI_UNARY and GRI_BINARY make the block of an elementwise
+ * one; attributes, types other than float and fast paths of two operands are written out as in arithmetic.c.
+ *
+ * To add a primitive: its block in one of the files, its line in registry.h, its prototype in gradus/ops.h,
+ * its row in tests/test_primitives.c, without which the suite fails.
  *
  * Rules are given as expressions of gy (cotangent of the result), y (the result) and the operands by their
  * names.
@@ -156,7 +160,7 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
                                  .pull = NAME##_pull};      \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
 
-/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64. */
+/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64, without a fast path. */
 #define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \
     GRI_FORWARD2(NAME, EXPRESSION)                                   \
     GRI_RULE2(NAME, RULE_A, RULE_B)                                  \
