@@ -276,7 +276,7 @@ gr_tensor gr_log_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_log_
 static gr_status logsumexp_infer(const gr_call *c, gr_layout *out)
 {
     const gr_status status = last_axis_infer(c, out);
-    out->ndim--;
+    if (status == GR_OK) out->ndim--;
     return status;
 }
 
