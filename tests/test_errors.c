@@ -454,7 +454,7 @@ static const error_case cases[] = {
     CASE(GR_ERR_NO_GRADIENT, gradient_too_early, "gradient: ", "w [2, 3]", "no gr_backward has reached it"),
     CASE(GR_ERR_NO_GRADIENT, gradient_of_interior, "gradient: ", "h [2, 3]", "gr_retain_grad"),
     CASE(GR_ERR_NOT_DIFFERENTIABLE, recorded_without_rule, "no_rule: has no derivative rule", "w [2, 3]"),
-    CASE(GR_ERR_STATE, reset_inside, "reset: 1 scopes are open"),
+    CASE(GR_ERR_STATE, reset_inside, "graph_reset: 1 scopes are open"),
     CASE(GR_ERR_STATE, scope_twice, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, scopes_crossed, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, end_without_begin, "no_grad_end: without a gr_no_grad_begin"),
@@ -773,7 +773,7 @@ static void test_null_graph(void)
         CHECK(!gr_is_valid(made[i]) && made[i].index == 0 && !made[i].graph);
 }
 
-/* NULL where memory or text is needed, and numbers out of every range. */
+/* NULL where memory or text is needed, and numbers out of every range. Long because it is a list. */
 static void test_null_pointers(void)
 {
     fixture f;

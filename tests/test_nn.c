@@ -69,7 +69,7 @@ static void test_layers_leave_nothing_behind(void)
     gr_mlp_forward(net, gr_zeros(g, GR_F32, GR_SHAPE(1, 3)));
     expect(g, GR_ERR_HANDLE, "mlp");
     net = gr_mlp_create(g, "", GR_F32, 1, (int64_t[]){3}, gr_relu, NULL);
-    expect(g, GR_ERR_ARGUMENT, "mlp: 1 sizes");
+    expect(g, GR_ERR_ARGUMENT, "mlp_create: 1 sizes");
     net = gr_mlp_create(g, NULL, GR_F32, 3, (int64_t[]){3, -2, 1}, gr_relu, NULL);
     expect(g, GR_ERR_SHAPE, "negative size");
     l = gr_linear_create(g, "", GR_F32, 3, 2, NULL);

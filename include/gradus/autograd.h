@@ -31,16 +31,18 @@ typedef struct gr_backward_options {
 } gr_backward_options;
 GR_API gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options);
 
-/* The gradient that backward passes have added up: a tensor of the shape and type of t. GR_ERR_NO_GRADIENT if
-   none has arrived. Kept as long as t, unless gr_clear_grad takes it away. */
+/* The gradient that backward passes have added up: a tensor of the shape and type of t, to be read, not
+   written. GR_ERR_NO_GRADIENT if none has arrived. Kept as long as t, unless gr_clear_grad or gr_clear_grads
+   takes it away. */
 GR_API gr_tensor gr_gradient(gr_tensor t);
 /* Whether there is one. Sets no error. */
 GR_API bool gr_has_gradient(gr_tensor t);
-/* Asks backward to keep the gradient of an interior tensor, too. Call it before the pass. Returns t. */
+/* Asks backward to keep the gradient of an interior tensor, too. Call it before the pass. Returns t.
+   GR_ERR_NO_HISTORY if t does not require a gradient. */
 GR_API gr_tensor gr_retain_grad(gr_tensor t);
 
-/* Gradients of all parameters: filled with zeros (they stay readable), or taken away (reading one is an error
-   until the next backward). Taking away is faster: the next pass stores instead of adding. */
+/* Gradients of all parameters: filled with zeros, made if there were none, or taken away (reading one is an
+   error until the next backward). Taking away is faster: the next pass stores instead of adding. */
 GR_API gr_status gr_zero_grads(gr_graph *g);
 GR_API gr_status gr_clear_grads(gr_graph *g);
 /* The same for one tensor. */
@@ -54,11 +56,11 @@ typedef struct gr_grad_options {
     bool retain; /* keep the record of the outputs for another walk */
 } gr_grad_options;
 
-/* gradients[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j]: of the shape and type of inputs[j].
-   Inputs may be leaves or interior tensors; each must require a gradient. One on which no output depends gets
-   zeros. cotangents: of the shapes of the outputs; NULL, or an entry left zero, means 1 for a one-element
-   output. Gradients of parameters (gr_gradient) are not touched. On error all gradients are invalid handles.
-   options may be NULL. */
+/* gradients[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j]: step tensors of the shape and type of
+   inputs[j]. Inputs may be leaves or interior tensors; each must require a gradient (GR_ERR_NO_HISTORY). One
+   on which no output depends gets zeros. cotangents: of the shapes of the outputs; NULL, or an entry left
+   zero, means 1 for a one-element output. Gradients of parameters (gr_gradient) are not touched. On error all
+   gradients are invalid handles. options may be NULL. */
 GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
                          const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients);
 

@@ -58,8 +58,8 @@ typedef struct gr_check_options {
     int directions;       /* random cotangents per order, 2 to 16; 0 means 2 */
     uint64_t seed;        /* of cotangents and of the choice of elements */
     double atol;          /* absolute tolerance; 0 means 1e-8. A tiny number, as 1e-300, means none */
-    double rtol;          /* relative tolerance; 0 means 1e-6 */
-    double step;          /* largest h, in units of max(|x|, 1); 0 means 1/73 */
+    double rtol;          /* relative tolerance, below 1; 0 means 1e-6 */
+    double step;          /* largest h, in units of max(|x|, 1), below 1; 0 means 1/73 */
     int64_t max_elements; /* per input and order, chosen at random; 0: all */
 } gr_check_options;
 

@@ -66,8 +66,8 @@ typedef struct gr_layout {
     int ndim;
     int64_t dims[GR_MAX_NDIM];
     /* A view shares the elements of one operand instead of computing: set alias to the operand's position (-1
-       before infer), fill strides and offset (in elements of the operand, from its data). forward is not
-       called. */
+       before infer), fill strides and offset (in elements of the operand, from its data), so that no element
+       lies outside the operand: this is not checked. forward is not called. */
     int alias;
     int64_t offset;
     int64_t strides[GR_MAX_NDIM];
@@ -112,9 +112,9 @@ struct gr_op {
 #    define GR_NONE ((gr_tensor){NULL, 0, 0})
 #endif
 
-/* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient.
-   `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives without operands; else
-   it is the operands' graph. */
+/* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient and the
+   result is a float. `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives
+   without operands; otherwise NULL means the operands' graph. */
 GR_API gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
                           const void *attributes);
 

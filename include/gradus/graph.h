@@ -27,8 +27,9 @@
  *   stays until gr_graph_clear_error. A function that builds returns an invalid handle when it fails, and
  *   silently so for an operand that is invalid already: a whole model can be written down and checked once. A
  *   function that executes (gr_backward, gr_optimizer_step, ...) returns a gr_status, and refuses to run,
- *   returning the stored error, while one is pending, so that a failed step never updates parameters. After
- *   gr_graph_clear_error all goes on; what was alive before is alive still.
+ *   returning the stored error, while one is pending, so that a failed step never updates parameters. Reading
+ *   and tidying up (gr_read, gr_graph_reset, gr_scope_end, gr_release, gr_clear_grads) work all the same.
+ *   After gr_graph_clear_error all goes on; what was alive before is alive still.
  *
  * MEMORY
  *   Buffers and nodes come from pools inside the graph, buffers 64-byte aligned. Pools keep what is freed for
@@ -56,7 +57,7 @@ typedef enum gr_status {
     GR_ERR_AXIS,               /* an axis out of range or named twice */
     GR_ERR_INDEX,              /* an index or label out of range */
     GR_ERR_OVERFLOW,           /* a size in elements or bytes that does not fit in 63 bits */
-    GR_ERR_NAME,               /* two parameters of the same name */
+    GR_ERR_NAME,               /* a name that a parameter has already, or none has, or no name at all */
     GR_ERR_MEMORY,             /* the allocator returned NULL */
     GR_ERR_LIMIT,              /* the byte limit of the graph was reached */
     GR_ERR_NOT_SCALAR,         /* differentiating a non-scalar without a cotangent */
@@ -76,8 +77,8 @@ GR_API const char *gr_status_name(gr_status status);
 
 /* ---- Creating and destroying ---- */
 
-/* Where memory comes from. `allocate` returns memory aligned to 64 bytes, or NULL; `deallocate` gets the same
-   number of bytes again. Both get `user`. */
+/* Where memory comes from: both functions, or neither. `allocate` returns memory aligned to 64 bytes, or
+   NULL; `deallocate` gets the same number of bytes again. Both get `user`. */
 typedef struct gr_allocator {
     void *(*allocate)(size_t bytes, void *user);
     void (*deallocate)(void *block, size_t bytes, void *user);
@@ -93,7 +94,7 @@ typedef struct gr_graph_options {
     size_t byte_limit;      /* most bytes to take from the allocator; 0: no limit */
     int threads;            /* for large kernels, the caller's included; 0: 1. Changes no bit of a result */
     uint64_t seed;          /* start of the random numbers; see gr_seed */
-    gr_isa isa;             /* GR_ISA_AUTO: the best of this machine; one that it lacks: GR_ERR_ARGUMENT */
+    gr_isa isa;             /* GR_ISA_AUTO: the best of this machine. One that it lacks: no graph is made */
 } gr_graph_options;
 
 /* A new graph; NULL if memory runs out or the options are invalid. */

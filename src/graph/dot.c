@@ -49,21 +49,6 @@ static uint32_t *id_of(const drawing *d, uint32_t index)
 
 /* ---- Values ---- */
 
-static double element(const gr_array *a, int64_t offset)
-{
-    switch (a->type) {
-    case GR_F32:
-        return (double)((const float *)a->data)[offset];
-    case GR_F64:
-        return ((const double *)a->data)[offset];
-    case GR_I32:
-        return ((const int32_t *)a->data)[offset];
-    case GR_BOOL:
-        return ((const uint8_t *)a->data)[offset];
-    }
-    return 0;
-}
-
 /* Where the element of row-major position i lies. */
 static int64_t offset_of(const gr_array *a, int64_t i)
 {
@@ -101,12 +86,12 @@ static void put_rows(drawing *d, const gr_array *a, number_style style)
     const int64_t columns = a->ndim > 0 ? a->dims[a->ndim - 1] : 1;
     int width = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        const int length = gri_number(number, element(a, offset_of(a, i)), style.digits, style.sign);
+        const int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
         if (length > width) width = length;
     }
     put(d, "<FONT FACE=\"Courier\">");
     for (int64_t i = 0; i < a->count; i++) {
-        int length = gri_number(number, element(a, offset_of(a, i)), style.digits, style.sign);
+        int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
         if (i > 0) put(d, i % columns == 0 ? "<BR/>" : "&#160;&#160;");
         for (; length < width && columns > 1; length++) put(d, "&#160;");
         gri_text_number(&d->text, number);
@@ -129,7 +114,7 @@ static summary summarise(const gr_array *a)
     for (int64_t row = 0; row < a->count; row += columns) {
         const int64_t first = offset_of(a, row);
         for (int64_t column = 0; column < columns; column++) {
-            const double x = element(a, first + column * stride), size = fabs(x);
+            const double x = gri_element(a, first + column * stride), size = fabs(x);
             s.low = x < s.low || isnan(x) ? x : s.low;
             s.high = x > s.high || isnan(x) ? x : s.high;
             if (size > largest) {
@@ -206,7 +191,7 @@ static void put_heading(drawing *d, const gri_node *node)
     if (bare && !value) put(d, "constant");
     if (value) {
         if (!bare) put(d, " = ");
-        put_number(d, element(a, 0), style_of(d, a, false));
+        put_number(d, gri_element(a, 0), style_of(d, a, false));
     }
     if (a->ndim > 0) {
         put(d, " <FONT POINT-SIZE=\"9\" COLOR=\"#555555\">");
@@ -245,7 +230,7 @@ static void put_gradient(drawing *d, const gri_node *node)
     if (a->count == 0) return;
     if (a->count == 1) {
         put(d, " ");
-        put_number(d, element(a, offset_of(a, 0)), style_of(d, a, true));
+        put_number(d, gri_element(a, offset_of(a, 0)), style_of(d, a, true));
     } else if (in_full(d, a)) {
         put(d, "<BR/>");
         put_rows(d, a, style_of(d, a, true));

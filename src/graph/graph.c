@@ -85,7 +85,7 @@ gr_status gr_graph_reset(gr_graph *g)
 {
     if (!g) return GR_ERR_HANDLE;
     if (g->n_scopes)
-        return gri_fail(g, GR_ERR_STATE, "reset: %u scopes are open; gr_scope_end frees their tensors",
+        return gri_fail(g, GR_ERR_STATE, "graph_reset: %u scopes are open; gr_scope_end frees their tensors",
                         g->n_scopes);
     gri_pop(g, (gri_mark){0});
     return GR_OK;
@@ -201,7 +201,7 @@ void *gr_graph_alloc(gr_graph *g, size_t bytes)
         gri_fail(g, GR_ERR_OVERFLOW, "graph_alloc: %zu bytes", bytes);
         return NULL;
     }
-    void *block = gri_own(g, bytes);
+    void *block = gri_own(g, "graph_alloc", bytes);
     if (block) memset(block, 0, bytes);
     return block;
 }

@@ -128,6 +128,9 @@ struct gr_graph {
 
 /* Stores the error if none is pending; NULL graph allowed. Returns status. */
 gr_status gri_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
+/* The same, with ": name [2, 3]" behind the text; with the type, too, if status is GR_ERR_TYPE. */
+gr_status gri_fail_about(gr_graph *g, gr_status status, const gri_node *node, const char *format, ...)
+    GR_PRINTF(4, 5);
 /* GR_ERR_LIMIT or GR_ERR_MEMORY, whichever it was. `what` needed `bytes`. */
 gr_status gri_fail_memory(gr_graph *g, const char *what, size_t bytes);
 /* Writes "name [2, 3]", with the type if asked for, and returns the length it has or would have. */
@@ -139,6 +142,11 @@ size_t gri_describe_shape(char *to, size_t room, int ndim, const int64_t *dims);
 static inline size_t gri_element_bytes(gr_type type) { return type == GR_F64 ? 8 : type == GR_BOOL ? 1 : 4; }
 
 static inline gr_tensor gri_invalid(gr_graph *g) { return (gr_tensor){g, 0, 0}; }
+
+/* ---- tensor.c ---- */
+
+/* The element of any type at an offset in elements, as a double. */
+double gri_element(const gr_array *a, int64_t offset);
 
 /* ---- node.c ---- */
 
@@ -214,8 +222,8 @@ void gri_arena_trim(gr_graph *g);
 /* Copies a name into the node; NULL clears. */
 gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 
-/* A block that lives as long as the graph; NULL and the error set on failure. */
-void *gri_own(gr_graph *g, size_t bytes);
+/* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
+void *gri_own(gr_graph *g, const char *what, size_t bytes);
 
 /* ---- shape.c ---- */
 

@@ -46,8 +46,7 @@ static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array
 {
     if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */
     const gr_array *const in[] = {gy, c->in[1 - i]};
-    gri_map(c->graph->threads, to->type == GR_F32 ? mul_f32 : mul_f64, NULL, to, 2, in);
-    return true;
+    return gri_map_pull(c, mul_f32, mul_f64, to, 2, in);
 }
 
 GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
@@ -108,8 +107,7 @@ WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)), scale_pull
 static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
 {
     (void)i;
-    gri_map(c->graph->threads, to->type == GR_F32 ? scale_f32 : scale_f64, c->attributes, to, 1, &gy);
-    return true;
+    return gri_map_pull(c, scale_f32, scale_f64, to, 1, &gy);
 }
 
 WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy, NULL)
