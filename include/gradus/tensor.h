@@ -131,7 +131,11 @@ GR_API double gr_item(gr_tensor t);
 /* The element at `n_index` indices (as many as axes; negative ones count from the end), converted to double.
  */
 GR_API double gr_at(gr_tensor t, int n_index, const int64_t *index);
-#define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#ifdef __cplusplus
+#    define GR_AT(...) gr_at_indices(__VA_ARGS__)
+#else
+#    define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#endif
 /* The elements themselves, for a contiguous tensor: valid as long as the tensor. NULL and the error set if it
    is not contiguous (use gr_read or gr_contiguous). */
 GR_API const void *gr_data(gr_tensor t);
@@ -174,6 +178,11 @@ template <typename... T> gr_shape gr_make_shape(T... dims)
 template <typename... T> gr_axes gr_make_axes(T... axes)
 {
     return gr_axes{static_cast<int>(sizeof...(axes)), {static_cast<int>(axes)...}};
+}
+template <typename... T> double gr_at_indices(gr_tensor t, T... indices)
+{
+    const int64_t index[] = {static_cast<int64_t>(indices)..., 0}; /* the last is for a scalar's empty list */
+    return gr_at(t, static_cast<int>(sizeof...(indices)), index);
 }
 #endif
 
