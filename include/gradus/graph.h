@@ -56,7 +56,7 @@ typedef enum gr_status {
     GR_ERR_AXIS,             /* an axis out of range or named twice */
     GR_ERR_INDEX,            /* an index or label out of range */
     GR_ERR_OVERFLOW,         /* a size in elements or bytes that does not fit in 63 bits */
-    GR_ERR_NAME,             /* two parameters of the same name */
+    GR_ERR_NAME,             /* two parameters of one name, no name where one is needed, no parameter of it */
     GR_ERR_MEMORY,           /* the allocator returned NULL */
     GR_ERR_LIMIT,            /* the byte limit of the graph was reached */
     GR_ERR_NOT_SCALAR,       /* differentiating a non-scalar without a cotangent */
@@ -151,7 +151,7 @@ GR_API bool gr_is_recording(const gr_graph *g);
 
 typedef struct gr_memory_info {
     size_t used;      /* bytes in live tensors, nodes and tables */
-    size_t used_peak; /* the most there were since creation or gr_memory_reset_peak */
+    size_t used_peak; /* the most there were since creation or gr_graph_reset_memory_peak */
     size_t reserved;  /* bytes taken from the allocator and not given back: used and pooled */
     size_t reserved_peak;
     size_t limit;         /* 0: none */
