@@ -159,7 +159,8 @@ GR_API gr_tensor gr_keep(gr_tensor t);
 GR_API gr_status gr_release(gr_tensor t);
 
 /* Makes a constant a leaf that requires a gradient (or no longer): for gradients with respect to data. Also
-   freezes and thaws parameters. Only for leaves (GR_ERR_STATE). Returns t. */
+   freezes and thaws parameters. Only for leaves (GR_ERR_STATE). Returns t. gr_clear_grads is for parameters:
+   the gradient of a constant adds up until gr_clear_grad takes it away. */
 GR_API gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad);
 
 /* The parameters of the graph, in the order of creation. */
