@@ -35,7 +35,7 @@ static void finish(gr_graph *g)
     gr_graph_destroy(g);
 }
 
-/* ---- Higher orders ------------------------------------------------------------------------------------ */
+/* ---- Higher orders ---- */
 
 static void test_third_derivative(void)
 {
@@ -133,8 +133,7 @@ static void test_cotangent_requires_grad(void)
     finish(g);
 }
 
-/* ---- Forms of graphs -------------------------------------------------------------------------------------
- */
+/* ---- Forms of graphs ---- */
 
 static void test_diamonds(void)
 {
@@ -259,8 +258,7 @@ static void test_backward_through_grad(void)
     finish(g);
 }
 
-/* ---- Views and broadcasts: the gradient of sum c . f(x) for a linear f is f'(c) -------------------------
- */
+/* ---- Views and broadcasts: the gradient of sum c . f(x) for a linear f is f'(c) ---- */
 
 typedef gr_tensor view_function(gr_tensor x); /* of x [2, 3, 4] */
 static gr_tensor v_same(gr_tensor x) { return x; }
@@ -362,7 +360,7 @@ static void test_broadcast_sums(void)
         }
 }
 
-/* ---- Depth and width ---------------------------------------------------------------------------------- */
+/* ---- Depth and width ---- */
 
 enum { DEEP = 1000000, RECORDED = 100000, SMALL_STACK = 256 * 1024 };
 
@@ -385,8 +383,8 @@ static void recorded_chain(void)
     gr_tensor y = x;
     for (int i = 0; i < RECORDED; i++) y = gr_sin(y);
     const gr_tensor slope = gr_derivative(y, x);
-    double v = 0.5, d = 1,
-           curvature = 0; /* the recursion of first and second derivative of sin o sin o ... */
+    /* the recursion of first and second derivative of sin o sin o ... */
+    double v = 0.5, d = 1, curvature = 0;
     for (int i = 0; i < RECORDED; i++) {
         curvature = cos(v) * curvature - sin(v) * d * d;
         d *= cos(v);

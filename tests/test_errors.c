@@ -7,8 +7,7 @@
 #include "ledger.h"
 #include "test.h"
 
-/* ---- A graph to make errors in --------------------------------------------------------------------------
- */
+/* ---- A graph to make errors in ---- */
 
 typedef struct fixture {
     ledger books;
@@ -81,8 +80,7 @@ static void returned(fixture *f, gr_tensor t)
     f->status = gr_graph_status(f->g);
 }
 
-/* ---- One provocation per row ----------------------------------------------------------------------------
- */
+/* ---- One provocation per row ---- */
 
 static void inner_sizes(fixture *f) { returned(f, gr_matmul(f->x, f->fc1)); }
 static void no_broadcast(fixture *f) { returned(f, gr_add(f->w, gr_ones(f->g, GR_F64, GR_SHAPE(2, 4)))); }
@@ -477,8 +475,7 @@ static const error_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-/* ---- What holds for each of them -------------------------------------------------------------------------
- */
+/* ---- What holds for each of them ---- */
 
 /* Nothing that executes runs while an error is pending, and nothing changes it. */
 static void check_pending(const fixture *f, gr_tensor loss, const error_case *c)
@@ -611,8 +608,7 @@ static void test_failed_pass_changes_nothing(void)
     teardown(&f);
 }
 
-/* ---- Nothing is enough to crash --------------------------------------------------------------------------
- */
+/* ---- Nothing is enough to crash ---- */
 
 typedef gr_tensor unary(gr_tensor x);
 typedef gr_tensor binary(gr_tensor a, gr_tensor b);

@@ -42,8 +42,8 @@ static void test_linear(void)
         for (int k = 0; k < 3; k++)
             CHECK_NEAR(GR_AT(gr_gradient(in), i, k), gy[2 * i] * w[2 * k] + gy[2 * i + 1] * w[2 * k + 1],
                        1e-12);
-    const gr_tensor row = gr_linear_forward(l,
-                                            gr_constant(g, GR_F64, GR_SHAPE(3), x)); /* no axis of samples */
+    /* no axis of samples */
+    const gr_tensor row = gr_linear_forward(l, gr_constant(g, GR_F64, GR_SHAPE(3), x));
     CHECK(gr_ndim(row) == 1);
     CHECK_NEAR(GR_AT(row, 1), GR_AT(y, 0, 1), 1e-12);
     CHECK(gr_graph_status(g) == GR_OK);

@@ -3,8 +3,7 @@
  *
  * Each operation on a tensor that requires a gradient records how it came about. gr_backward and gr_grad walk
  * that record backwards, from results to leaves, apply each primitive's derivative rule to the cotangent of
- * its result, and add what arrives at each operand. The walk is a loop, not a recursion: depth costs no
- * stack.
+ * its result, and add what arrives at each operand. The walk is a loop: depth costs no stack.
  *
  * The record of what was walked is released after the walk (values stay readable); a second walk over it is
  * GR_ERR_HISTORY_RELEASED unless the first was asked to retain it.
@@ -27,8 +26,7 @@ GR_BEGIN_DECLS
 GR_API gr_status gr_backward(gr_tensor loss);
 
 typedef struct gr_backward_options {
-    gr_tensor cotangent; /* v of v . d output: type and shape of the output. Left zero: 1 for a one-element
-                            output */
+    gr_tensor cotangent; /* v of v . d output: of the output's type and shape; zeroed: 1, for one element */
     bool retain;         /* keep the record for another walk */
 } gr_backward_options;
 GR_API gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options);

@@ -76,8 +76,8 @@ enum { GR_CHECK_NAME_BYTES = 64, GR_CHECK_REPORT_BYTES = 1024 };
 /* One comparison. */
 typedef struct gr_check_element {
     gr_verdict verdict;
-    int order; /* of the derivative */
-    int input; /* its position; from n_inputs on: a cotangent, which orders above 1 differentiate by, too */
+    int order;                      /* of the derivative */
+    int input;                      /* its position; from n_inputs on: a cotangent, in orders above 1 */
     char name[GR_CHECK_NAME_BYTES]; /* of the input, cut off if long; "" if it has none */
     int64_t element;                /* position in row-major order */
     int ndim;

@@ -47,8 +47,8 @@ typedef struct gr_array {
 
 typedef struct gr_op gr_op;
 
-/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out, too; in vjp
-   operands, output and attributes; in pull all of them. */
+/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out,
+   too; in vjp operands, output and attributes; in pull all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -76,9 +76,9 @@ typedef struct gr_layout {
 enum { GR_VARIADIC = -1 };
 
 struct gr_op {
-    const char *name; /* as in messages and drawings: the field's term, lower case */
-    int arity;        /* number of operands, or GR_VARIADIC */
-    bool strided;     /* forward reads operands by their strides; otherwise it is handed contiguous ones */
+    const char *name;       /* as in messages and drawings: the field's term, lower case */
+    int arity;              /* number of operands, or GR_VARIADIC */
+    bool strided;           /* forward reads operands by their strides; if false it gets contiguous ones */
     size_t attribute_bytes; /* size of the attributes, which are copied into the node */
     const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
     const char *formula;    /* one line of text, such as "y = sin x" */
@@ -98,9 +98,10 @@ struct gr_op {
        that requires a gradient is an error. Only called for operands that need it, which are floats. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
-    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and shape of
-       operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever `strided` says. Returns
-       false where it does not apply: then the rule is used. Hold it against the rule in a test. */
+    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
+       shape of operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever
+       `strided` says. Returns false where it does not apply: then the rule is used. Hold it against the rule
+       in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 };
 
@@ -127,9 +128,9 @@ GR_API gr_status gr_call_fail(const gr_call *call, gr_status status, const char 
 GR_API gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i);
 /* Shape to which all operands broadcast, and their type, which must be one and the same. */
 GR_API gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out);
-/* A forward of elementwise primitives whose operands may broadcast and be strided: calls `loop` for runs of n elements,
-   in any order and on several threads. The result is at p[0], operands at p[1], p[2], p[3], in elements of their own
-   types; neighbours are s[0], s[1], ... elements apart, 0 where an operand is repeated. Up to three operands
+/* A forward for elementwise primitives, whose operands may broadcast and be strided: calls `loop` for runs of
+   n elements, in any order and on several threads. The result is at p[0], operands at p[1], p[2], p[3];
+   neighbours are s[0], s[1], ... elements apart, 0 where an operand is repeated. Up to three operands
    (GR_ERR_ARGUMENT), which broadcast to the shape of the result (GR_ERR_SHAPE). */
 typedef void gr_loop(int64_t n, void *const *p, const int64_t *s, const void *attributes);
 GR_API gr_status gr_call_map(const gr_call *call, gr_loop *loop);

@@ -99,8 +99,8 @@ GR_API gr_tensor gr_bernoulli(gr_graph *g, gr_shape shape, double p);
 GR_API bool gr_is_valid(gr_tensor t);
 GR_API bool gr_same(gr_tensor a, gr_tensor b);
 
-/* Of an invalid or stale handle these return GR_F32, an empty shape (ndim -1), 0, false, "" and set the
- * error. */
+/* Of an invalid or stale handle these return GR_F32, a shape of ndim -1, 0, false or "", and set the
+   error. */
 GR_API gr_type gr_type_of(gr_tensor t);
 GR_API gr_shape gr_shape_of(gr_tensor t);
 GR_API int gr_ndim(gr_tensor t);
@@ -123,13 +123,11 @@ GR_API gr_tensor gr_named(gr_tensor t, const char *name);
 
 /* ---- Reading ---- */
 
-/* Copies all elements in row-major order, of the tensor's own type, into `to`. `count` must be gr_count(t).
- */
+/* Copies all elements in row-major order, of the tensor's own type, into `to`. `count`: gr_count(t). */
 GR_API gr_status gr_read(gr_tensor t, void *to, int64_t count);
 /* The one element of a tensor that has one, converted to double. Else NaN, and the error is set. */
 GR_API double gr_item(gr_tensor t);
-/* The element at `n_index` indices (as many as axes; negative ones count from the end), converted to double.
- */
+/* The element at `n_index` indices (as many as axes; negative ones count from the end), as a double. */
 GR_API double gr_at(gr_tensor t, int n_index, const int64_t *index);
 #ifdef __cplusplus
 #    define GR_AT(...) gr_at_indices(__VA_ARGS__)
@@ -151,8 +149,8 @@ GR_API void *gr_data_for_writing(gr_tensor t);
 
 /* ---- Lifetimes and roles ---- */
 
-/* The values of t as a kept constant: a leaf without history that lives until gr_release or the end of the
- * graph. */
+/* The values of t as a kept constant: a leaf without history that lives as long as the graph, or until
+   gr_release. */
 GR_API gr_tensor gr_keep(gr_tensor t);
 /* Frees a kept tensor before its graph ends; its handles become stale. A parameter takes its name along. A
    recorded history that used it can no longer be differentiated (GR_ERR_STALE). */

@@ -138,8 +138,8 @@ static gr_status check_layout(const gr_call *call, const gr_layout *layout, int6
     return gr_call_fail(call, GR_ERR_OVERFLOW, "the result has more bytes than can be counted", "%s", text);
 }
 
-/* Makes the node and its elements. Long because the order matters: everything that can fail comes before the
- * node is left. */
+/* Makes the node and its elements. Long because the order matters: everything that can fail comes before
+   the node is left. */
 static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_grad)
 {
     gr_call *call = &r->call;
@@ -183,8 +183,7 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
 {
-    /* The graph of the first operand that knows one: an operand that was never set must not hide the error.
-     */
+    /* That of the first operand that knows one: an operand that was never set must not hide the error. */
     for (int i = 0; !g && operands && i < n; i++) g = operands[i].graph;
     if (!g) return gri_invalid(g);
     if (!op || !op->infer || (n > 0 && !operands) || (!attributes && op->attribute_bytes)) {

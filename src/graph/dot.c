@@ -32,8 +32,8 @@ typedef struct drawing {
     gr_graph *g;
     const gri_node *root;
     gr_dot_options options; /* defaults filled in */
-    /* By index, for each of the two tables: 0: not drawn, UNNUMBERED: to be drawn, else number of the node
-     * + 1. */
+    /* By index, for each of the two tables. 0: not drawn; UNNUMBERED: to be drawn; else 1 + the number of
+       the node. */
     uint32_t *step_id, *kept_id;
     uint32_t step_top, kept_top;
     uint32_t n_nodes; /* numbered so far */
@@ -47,7 +47,7 @@ static uint32_t *id_of(const drawing *d, uint32_t index)
     return index & GRI_KEPT ? &d->kept_id[index & ~GRI_KEPT] : &d->step_id[index];
 }
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 static double element(const gr_array *a, int64_t offset)
 {
@@ -171,7 +171,7 @@ static void put_range(drawing *d, const gr_array *a)
 
 static bool in_full(const drawing *d, const gr_array *a) { return a->count <= d->options.max_elements; }
 
-/* ---- Labels ----------------------------------------------------------------------------------- */
+/* ---- Labels ---- */
 
 /* A label is a table of one column: dot gives lines of mixed size room only then. */
 static void put_row_break(drawing *d) { put(d, "</TD></TR><TR><TD>"); }
@@ -268,9 +268,10 @@ static void put_tooltip(drawing *d, const gri_node *node)
     gri_text_escaped(&d->text, node->op->formula, TITLE_CHARACTERS, false);
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------
- * The defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come
- * first; the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
+/* ---- Nodes ---- */
+
+/* The defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come
+   first; the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
 
 #define PARAMETER_FILL "#F9F2AE"
 #define INPUT_FILL     "#E3F2FB"
@@ -315,7 +316,7 @@ static void put_node(drawing *d, const gri_node *node)
     put(d, "\"];\n");
 }
 
-/* ---- Arrows ----------------------------------------------------------------------------------- */
+/* ---- Arrows ---- */
 
 /* What stands for an operand that is gone: a node of its own, named after its user and place. */
 static void put_released_id(drawing *d, uint32_t user_id, uint32_t k)
@@ -367,7 +368,7 @@ static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
     put_arrow_look(d, node, k, operand);
 }
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole ---- */
 
 static void put_legend(drawing *d)
 {
@@ -500,7 +501,7 @@ gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_do
     return status == GR_ERR_IO ? gri_fail(d.g, status, "dot: the writer did not take the text") : status;
 }
 
-/* ---- Into memory ------------------------------------------------------------------------------ */
+/* ---- Into memory ---- */
 
 typedef struct string {
     char *to;
@@ -532,7 +533,7 @@ gr_status gr_dot_write_string(gr_tensor root, char *to, size_t room, size_t *len
     return status;
 }
 
-/* ---- Into a file ------------------------------------------------------------------------------ */
+/* ---- Into a file ---- */
 
 static bool write_file(const char *text, size_t length, void *user)
 {

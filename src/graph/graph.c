@@ -112,8 +112,7 @@ gr_scope gr_scope_begin(gr_graph *g)
     return (gr_scope){g, g->n_scopes, g->next_scope_id};
 }
 
-/* Reports survivors that cannot survive; the others still must. One that failed to be made has its error
- * already. */
+/* Reports survivors that cannot survive; the others still must. One that failed to be made has its error. */
 static gr_status check_survivors(gr_graph *g, int n, const gr_tensor *survivors)
 {
     gr_status status = GR_OK;

@@ -3,10 +3,11 @@
  *
  * A handle is (graph, index, generation). The index names a slot in one of two tables:
  *   step slots  a stack. Operations push; reset and scope ends pop. The order of indices is the order of
- * creation, hence a topological order: an operation is made after its operands. kept slots  (GRI_KEPT set in
- * the index) a table with a free list: leaves outside any scope, gradients, and adjoints during a backward
- * pass. A kept node has no operands, so every kept node precedes every step node. Each time a slot is taken
- * its generation grows; a handle with another generation is stale.
+ *               creation, hence a topological order: an operation is made after its operands.
+ *   kept slots  (GRI_KEPT set in the index) a table with a free list: leaves outside any scope, gradients,
+ *               and adjoints during a backward pass. A kept node has no operands, so every kept node precedes
+ *               every step node.
+ * Each time a slot is taken its generation grows; a handle with another generation is stale.
  *
  * Nodes of step slots stand one behind the other in an arena, each a record of variable size: the struct,
  * then operands, attributes, dims, strides, and the elements themselves if they fit in GRI_INLINE_BYTES.
@@ -70,8 +71,7 @@ typedef struct gri_slot {
     uint32_t generation;
     union {
         uint32_t next_free; /* of a kept slot that is free */
-        uint32_t
-            owns; /* of a step slot: whether its node has anything outside its record; spares a pop the look */
+        uint32_t owns;      /* of a step slot: whether its node has anything outside its record */
     };
 } gri_slot;
 
@@ -191,8 +191,8 @@ typedef struct gri_recipe {
     bool in_buffer; /* new elements never inside the record */
 } gri_recipe;
 
-/* A new node on the step stack, or in the kept table; elements not cleared. NULL, and the error set, if
- * memory runs out. */
+/* A new node on the step stack, or in the kept table; elements not cleared. Out of memory: NULL, and the
+   error set. */
 gri_node *gri_push(gr_graph *g, const gri_recipe *recipe);
 gri_node *gri_keep_new(gr_graph *g, const gri_recipe *recipe);
 
@@ -201,8 +201,7 @@ gri_node *gri_keep_value(gr_graph *g, const gri_node *node);
 /* A step leaf with the value of `node`. */
 gri_node *gri_push_value(gr_graph *g, const gri_node *node);
 void gri_kept_release(gr_graph *g, gri_node *node);
-/* Makes the elements contiguous and no one else's, so that they can be written. `keep`: the old values
- * matter. */
+/* Makes the elements contiguous and no one else's, to be written. `keep`: the old values matter. */
 gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep);
 
 gri_mark gri_mark_here(const gr_graph *g);
@@ -220,8 +219,8 @@ void *gri_own(gr_graph *g, size_t bytes);
 
 /* ---- shape.c ---- */
 
-/* Product of the dims; false if it, or the bytes of that many elements, do not fit in 63 bits, or a dim is
- * negative. */
+/* Product of the dims; false if a dim is negative, or if the product, or the bytes of that many elements,
+   do not fit in 63 bits. */
 bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count);
 static inline void gri_row_major(int ndim, const int64_t *dims, int64_t *strides)
 {

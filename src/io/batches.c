@@ -24,8 +24,7 @@ struct gr_batches {
     uint32_t order[]; /* n of them */
 };
 
-/* ---- The order of an epoch --------------------------------------------------------------------------------
- */
+/* ---- The order of an epoch ---- */
 
 /* Keeps these streams apart from those that operations draw from a graph of the same seed. */
 static const uint64_t shuffle_key = UINT64_C(0x6a09e667f3bcc908); /* the fraction of sqrt(2) */
@@ -67,8 +66,7 @@ static void set_order(gr_batches *b)
     }
 }
 
-/* ---- Making -----------------------------------------------------------------------------------------------
- */
+/* ---- Making ---- */
 
 /* Whether a user's structure holds together. */
 static bool is_sound(const gr_idx *idx)
@@ -126,8 +124,7 @@ gr_batches *gr_batches_create(gr_graph *g, const gr_idx *images, const gr_idx *l
     return b;
 }
 
-/* ---- Handing out ------------------------------------------------------------------------------------------
- */
+/* ---- Handing out ---- */
 
 static gr_status check_targets(const gr_batches *b, gr_tensor x, gr_tensor labels)
 {

@@ -126,7 +126,7 @@ GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2), 2 * (g * x))
 /* ---- pow ---- */
 
 /* x, but 1 where both masks hold: keeps infinities out of branches that do not count, whose cotangent 0 would
- * make NaN of them. */
+   make NaN of them. */
 static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
 {
     const gr_tensor one = gr_scalar(x.graph, gr_type_of(x), 1);

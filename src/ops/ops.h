@@ -14,8 +14,7 @@
 #include "ops/registry.h"
 #include "ops/kernels/map.h"
 
-/* Runs the loop for the type of the last operand over all operands. The loop gets the attributes as its
- * parameter. */
+/* Runs the loop for the type of the last operand over all operands. Its parameter: the attributes. */
 static inline gr_status gri_map_call(const gr_call *c, const gri_loops *loops)
 {
     gri_loop *loop = gri_loop_of(loops, c->in[c->n - 1]->type);
@@ -63,8 +62,8 @@ static inline const gr_array *gri_array(gr_tensor t)
 /* The scalar 0 of the type of x. */
 static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
 
-/* Loops for f32 and f64 from one expression, and the forward that runs them. With <tgmath.h> exp(x) is
- * expf(x) for floats. */
+/* Loops for f32 and f64 from one expression, and the forward that runs them. By <tgmath.h> exp(x) of a float
+   is expf(x). */
 #define GRI_FORWARD1(NAME, EXPRESSION)                                       \
     GRI_LOOP1(NAME##_f32, float, float, EXPRESSION)                          \
     GRI_LOOP1(NAME##_f64, double, double, EXPRESSION)                        \
@@ -135,8 +134,8 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
         return true;                                                                                      \
     }
 
-/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, expression of x, rule, fast
- * path. */
+/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, value as an expression of x,
+   rule, fast path. */
 #define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)    \
     GRI_FORWARD1(NAME, EXPRESSION)                          \
     GRI_RULE1(NAME, RULE)                                   \

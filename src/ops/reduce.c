@@ -64,8 +64,7 @@ static gr_status float_reduction_infer(const gr_call *c, gr_layout *out)
     return reduction_infer(c, out);
 }
 
-/* t, which has the shape of the result of a reduction of x, with the reduced axes as size 1, so that it
- * broadcasts to x. */
+/* t, of the shape of the result of a reduction of x, with the reduced axes as size 1: broadcasts to x. */
 static gr_tensor with_ones(const gr_call *c, gr_tensor t)
 {
     const reduction_attributes *k = c->attributes;
