@@ -140,11 +140,11 @@ GR_API const void *gr_data(gr_tensor t);
 
 /* ---- Writing leaves ---- */
 
-/* Copies `count` elements in row-major order into a parameter or constant and raises its version. */
+/* Copies `count` elements in row-major order into a parameter, constant or gradient; raises its version. */
 GR_API gr_status gr_write(gr_tensor t, const void *from, int64_t count);
-/* Copies the values of `from`, of the same type and shape, into the parameter or constant `to`. */
+/* Copies the values of `from`, of the same type and shape, into such a tensor. */
 GR_API gr_status gr_assign(gr_tensor to, gr_tensor from);
-/* The elements of a parameter or constant, for writing; raises the version at each call. NULL on error. */
+/* The elements of such a tensor, for writing; raises the version at each call. NULL on error. */
 GR_API void *gr_data_for_writing(gr_tensor t);
 
 /* ---- Lifetimes and roles ---- */
