@@ -458,7 +458,7 @@ static const error_case cases[] = {
     CASE(GR_ERR_STATE, scope_twice, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, scopes_crossed, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, end_without_begin, "no_grad_end: without a gr_no_grad_begin"),
-    CASE(GR_ERR_STATE, write_result, "write: only parameters and constants", "h [2, 3]"),
+    CASE(GR_ERR_STATE, write_result, "write: only parameters, constants and gradients", "h [2, 3]"),
     CASE(GR_ERR_STATE, rename_param, "named: parameter w keeps its name"),
     CASE(GR_ERR_ARGUMENT, slice_step_zero, "slice: the step is 0"),
     CASE(GR_ERR_ARGUMENT, null_elements, "write: NULL", "w [2, 3]"),

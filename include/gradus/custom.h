@@ -128,6 +128,12 @@ GR_API gr_status gr_call_fail(const gr_call *call, gr_status status, const char 
 GR_API gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i);
 /* Shape to which all operands broadcast, and their type, which must be one and the same. */
 GR_API gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out);
+/* A forward for elementwise primitives, whose operands may broadcast and be strided: calls `loop` for runs of
+   n elements, in any order and on several threads. The result is at p[0], operands at p[1], p[2], p[3];
+   neighbours are s[0], s[1], ... elements apart, 0 where an operand is repeated. Up to three operands
+   (GR_ERR_ARGUMENT), which broadcast to the shape of the result (GR_ERR_SHAPE). */
+typedef void gr_loop(int64_t n, void *const *p, const int64_t *s, const void *attributes);
+GR_API gr_status gr_call_map(const gr_call *call, gr_loop *loop);
 /* Scratch memory for the duration of this call, 64-byte aligned; NULL and the error set if there is none. */
 GR_API void *gr_call_scratch(const gr_call *call, size_t bytes);
 /* Axis in [0, ndim) from one that may be negative; -1, and the error set, if it is out of range. */

@@ -45,7 +45,8 @@ GR_API gr_optimizer *gr_momentum(gr_graph *g, double rate, double beta);
 GR_API gr_optimizer *gr_adam(gr_graph *g, double rate);
 
 /* Any rule, over n parameters of one graph (n = 0: all that the graph has). options: the rule's structure,
-   copied; NULL: its defaults. A tensor that is no parameter is GR_ERR_ARGUMENT, one listed twice too. */
+   copied, every field of which counts; NULL: its defaults. A tensor that is no parameter is
+   GR_ERR_ARGUMENT, one listed twice too. */
 GR_API gr_optimizer *gr_optimizer_create(gr_graph *g, const gr_rule *rule, double rate, const void *options,
                                          int n, const gr_tensor *params);
 

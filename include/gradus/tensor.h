@@ -135,22 +135,26 @@ GR_API double gr_item(gr_tensor t);
 /* The element at `n_index` indices, as many as axes (else GR_ERR_NDIM), as a double. Negative ones count from
    the end; outside: NaN and GR_ERR_INDEX. */
 GR_API double gr_at(gr_tensor t, int n_index, const int64_t *index);
-#define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#ifdef __cplusplus
+#    define GR_AT(...) gr_at_indices(__VA_ARGS__)
+#else
+#    define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#endif
 /* The elements themselves, for a contiguous tensor: valid as long as the tensor, and until it is written.
    NULL and GR_ERR_SHAPE if it is not contiguous (use gr_read or gr_contiguous). */
 GR_API const void *gr_data(gr_tensor t);
 
 /* ---- Writing leaves ---- */
 
-/* Only parameters and constants can be written (GR_ERR_STATE). gr_write and gr_assign refuse while an error
-   is pending. Other tensors that share the elements keep the old ones. */
+/* Only parameters, constants and gradients can be written (GR_ERR_STATE). gr_write and gr_assign refuse while
+   an error is pending. Other tensors that share the elements keep the old ones. */
 
-/* Copies `count` elements in row-major order into a parameter or constant and raises its version. */
+/* Copies `count` elements in row-major order into such a tensor and raises its version. */
 GR_API gr_status gr_write(gr_tensor t, const void *from, int64_t count);
-/* Copies the values of `from`, of the same type and shape, into the parameter or constant `to`. */
+/* Copies the values of `from`, of the same type and shape, into such a tensor. */
 GR_API gr_status gr_assign(gr_tensor to, gr_tensor from);
-/* The elements of a parameter or constant, for writing before the next call that takes the tensor (which may
-   share them); raises the version at each call. NULL on error. */
+/* The elements of such a tensor, for writing before the next call that takes it (which may share them);
+   raises the version at each call. NULL on error. */
 GR_API void *gr_data_for_writing(gr_tensor t);
 
 /* ---- Lifetimes and roles ---- */
@@ -163,7 +167,8 @@ GR_API gr_tensor gr_keep(gr_tensor t);
 GR_API gr_status gr_release(gr_tensor t);
 
 /* Makes a constant a leaf that requires a gradient (or no longer): for gradients with respect to data. Also
-   freezes and thaws parameters. Only for leaves (GR_ERR_STATE) of float type (GR_ERR_TYPE). Returns t. */
+   freezes and thaws parameters. Only for leaves (GR_ERR_STATE) of float type (GR_ERR_TYPE). Returns t.
+   gr_clear_grads is for parameters: the gradient of a constant adds up until gr_clear_grad takes it away. */
 GR_API gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad);
 
 /* The parameters of the graph, in the order of creation. */
@@ -182,6 +187,11 @@ template <typename... T> gr_shape gr_make_shape(T... dims)
 template <typename... T> gr_axes gr_make_axes(T... axes)
 {
     return gr_axes{static_cast<int>(sizeof...(axes)), {static_cast<int>(axes)...}};
+}
+template <typename... T> double gr_at_indices(gr_tensor t, T... indices)
+{
+    const int64_t index[] = {static_cast<int64_t>(indices)..., 0}; /* the last is for a scalar's empty list */
+    return gr_at(t, static_cast<int>(sizeof...(indices)), index);
 }
 #endif
 

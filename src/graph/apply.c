@@ -7,6 +7,7 @@
 #include "graph/call.h"
 #include "graph/record.h"
 #include "ops/kernels/copy.h"
+#include "ops/kernels/map.h"
 
 #include <string.h>
 
@@ -262,4 +263,25 @@ int gr_call_axis(const gr_call *call, int axis, int ndim)
     if (at >= 0 && at < ndim) return at;
     gr_call_fail(call, GR_ERR_AXIS, "axis out of range", "%d of %d axes", axis, ndim);
     return -1;
+}
+
+/* Whether each axis of `a` is one of out's, or of size 1. */
+static bool broadcasts_to(const gr_array *a, const gr_array *out)
+{
+    const int missing = out->ndim - a->ndim;
+    if (missing < 0) return false;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (a->dims[axis] != 1 && a->dims[axis] != out->dims[axis + missing]) return false;
+    return true;
+}
+
+gr_status gr_call_map(const gr_call *call, gr_loop *loop)
+{
+    if (!loop || call->n >= GRI_MAP_MOST)
+        return gr_call_fail(call, GR_ERR_ARGUMENT, "a map needs a loop and at most three operands", NULL);
+    for (int i = 0; i < call->n; i++)
+        if (!broadcasts_to(call->in[i], call->out))
+            return gr_call_fail(call, GR_ERR_SHAPE, "operands do not broadcast to the result", NULL);
+    gri_map(call->graph->threads, loop, call->attributes, call->out, call->n, call->in);
+    return GR_OK;
 }

@@ -295,14 +295,16 @@ const void *gr_data(gr_tensor t)
 
 /* ---- Writing leaves ---- */
 
-/* The leaf, ready to be written; its version is raised. NULL on error. `keep`: its old values matter. */
+/* The leaf or gradient, ready to be written; its version is raised. NULL on error. `keep`: its old values matter.
+   What is kept and no leaf is a gradient. */
 static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
 {
     gri_node *node = gri_resolve(t, what);
     if (!node) return NULL;
-    if (!(node->flags & GRI_LEAF)) {
-        gri_fail_about(t.graph, GR_ERR_STATE, node,
-                       "%s: only parameters and constants can be written, not results of operations", what);
+    if (!(node->flags & GRI_LEAF) && !(node->index & GRI_KEPT)) {
+        gri_fail_about(
+            t.graph, GR_ERR_STATE, node,
+            "%s: only parameters, constants and gradients can be written, not results of operations", what);
         return NULL;
     }
     if (gri_make_writable(t.graph, node, keep) != GR_OK) return NULL;
