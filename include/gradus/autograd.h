@@ -32,8 +32,8 @@ typedef struct gr_backward_options {
 GR_API gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options);
 
 /* The gradient that backward passes have added up: a tensor of the shape and type of t. GR_ERR_NO_GRADIENT if
-   none has arrived. Kept as long as t, unless gr_clear_grad or gr_clear_grads takes it away. It can be written
-   (gr_write, gr_assign), to clip it before an optimiser's step. */
+   none has arrived. Kept as long as t, unless gr_clear_grad or gr_clear_grads takes it away. It can be
+   written (gr_write, gr_assign), to clip it before an optimiser's step. */
 GR_API gr_tensor gr_gradient(gr_tensor t);
 /* Whether there is one. Sets no error. */
 GR_API bool gr_has_gradient(gr_tensor t);

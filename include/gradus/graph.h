@@ -111,8 +111,8 @@ GR_API gr_status gr_graph_status(const gr_graph *g);
        matmul: inner sizes differ: x [32, 784] @ fc1.weight [512, 10] (784 vs 512)
    or "" if there is none. The text lives until the next error or clearing. */
 GR_API const char *gr_graph_error(const gr_graph *g);
-/* Forgets it. What only reads or frees works while an error is pending, too: gr_read, gr_item, gr_graph_reset,
-   gr_scope_end, gr_release, and clearing gradients. */
+/* Forgets it. What only reads or frees works while an error is pending, too: gr_read, gr_item,
+   gr_graph_reset, gr_scope_end, gr_release, and clearing gradients. */
 GR_API void gr_graph_clear_error(gr_graph *g);
 /* Stores an error, if none is pending, and returns `status`: for layers and primitives of your own. */
 GR_API gr_status gr_graph_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);

@@ -295,8 +295,8 @@ const void *gr_data(gr_tensor t)
 
 /* ---- Writing leaves ---- */
 
-/* The leaf or gradient, ready to be written; its version is raised. NULL on error. `keep`: its old values matter.
-   What is kept and no leaf is a gradient. */
+/* The leaf or gradient, ready to be written; its version is raised. NULL on error. `keep`: its old values
+   matter. What is kept and no leaf is a gradient. */
 static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
 {
     gri_node *node = gri_resolve(t, what);
