@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing, builds, and runs the whole test suite twice: optimised, and under the address and
-# undefined-behaviour sanitizers. Warnings are errors. Where clang is installed it must compile everything, too.
+# undefined-behaviour sanitizers. Warnings are errors here. Where clang is installed it must compile everything, too.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/install-missing.sh
@@ -12,7 +12,7 @@ seconds_per_test=300
 
 build_and_test() {
     say "$1: building into build/$1"
-    cmake --preset "$1"
+    cmake --preset "$1" -D GRADUS_WARNINGS_AS_ERRORS=ON
     cmake --build --preset "$1"
     say "$1: running the tests"
     ctest --preset "$1" --no-tests=error --timeout "$seconds_per_test"

@@ -35,8 +35,7 @@ static gr_tensor parameter(gr_graph *g, const char *name, gr_shape shape)
 
 static double sum_of(gr_tensor t) { return gr_item(total(t)); }
 
-/* ---- The scenarios ---------------------------------------------------------------------------------------
- */
+/* ---- The scenarios ---- */
 
 static double forward_backward(gr_graph *g)
 {
@@ -223,8 +222,7 @@ static const scenario scenarios[] = {
     {"many_parameters", many_parameters},
 };
 
-/* ---- Making them fail ------------------------------------------------------------------------------------
- */
+/* ---- Making them fail ---- */
 
 static double run_scenario(gr_graph *g, const scenario *s)
 {

@@ -35,7 +35,7 @@ static void finish(gr_graph *g)
     gr_graph_destroy(g);
 }
 
-/* ---- Higher orders ------------------------------------------------------------------------------------ */
+/* ---- Higher orders ---- */
 
 static void test_third_derivative(void)
 {
@@ -133,8 +133,7 @@ static void test_cotangent_requires_grad(void)
     finish(g);
 }
 
-/* ---- Forms of graphs -------------------------------------------------------------------------------------
- */
+/* ---- Forms of graphs ---- */
 
 static void test_diamonds(void)
 {
@@ -259,8 +258,7 @@ static void test_backward_through_grad(void)
     finish(g);
 }
 
-/* ---- Views and broadcasts: the gradient of sum c . f(x) for a linear f is f'(c) -------------------------
- */
+/* ---- Views and broadcasts: the gradient of sum c . f(x) for a linear f is f'(c) ---- */
 
 typedef gr_tensor view_function(gr_tensor x); /* of x [2, 3, 4] */
 static gr_tensor v_same(gr_tensor x) { return x; }
@@ -326,6 +324,50 @@ static bool check_linear(view_function *outer, view_function *inner)
     return true;
 }
 
+/* Gradients can be written between backward and step, to clip them; nothing that shares their elements changes. */
+static void test_written_gradients(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor a = gr_param(g, "a", GR_F64, GR_SHAPE(2), (double[]){3, 4});
+    const gr_tensor b = gr_param(g, "b", GR_F64, GR_SHAPE(2), (double[]){1, 1});
+    gr_optimizer *sgd = gr_sgd(g, 1);
+    const gr_tensor cotangent = gr_constant(g, GR_F64, GR_SHAPE(2), (double[]){6, 8});
+    CHECK(gr_backward_with(gr_add(a, b), &(gr_backward_options){.cotangent = cotangent}) == GR_OK);
+    const gr_tensor view = gr_slice(gr_gradient(a), 0, 1, 2, 1);
+    CHECK(gr_assign(gr_gradient(a), gr_scale(gr_gradient(a), 0.1)) == GR_OK);
+    expect_values(gr_gradient(a), 2, (double[]){0.6, 0.8}, 1e-15);
+    expect_values(gr_gradient(b), 2, (double[]){6, 8}, 0);
+    expect_values(cotangent, 2, (double[]){6, 8}, 0);
+    expect_values(view, 1, (double[]){8}, 0);
+    CHECK(gr_optimizer_step(sgd) == GR_OK);
+    expect_values(a, 2, (double[]){2.4, 3.2}, 1e-15);
+    expect_values(b, 2, (double[]){-5, -7}, 0);
+
+    /* The next pass adds to what was written, also where the gradient was one number repeated. */
+    gr_clear_grads(g);
+    gr_backward(gr_sum(a, GR_ALL_AXES, false));
+    CHECK(gr_write(gr_gradient(a), (double[]){10, 20}, 2) == GR_OK);
+    gr_backward(gr_sum(a, GR_ALL_AXES, false));
+    expect_values(gr_gradient(a), 2, (double[]){11, 21}, 0);
+
+    /* A history that used the old value knows; a gradient still cannot be freed behind its parameter's back. */
+    const gr_tensor used = gr_sum(gr_mul(b, gr_gradient(a)), GR_ALL_AXES, false);
+    double *elements = gr_data_for_writing(gr_gradient(a));
+    CHECK(elements != NULL);
+    if (elements) elements[0] = 0;
+    CHECK(gr_backward(used) == GR_ERR_MODIFIED);
+    gr_graph_clear_error(g);
+    CHECK(gr_release(gr_gradient(a)) == GR_ERR_STATE);
+    gr_graph_clear_error(g);
+    gr_tensor result;
+    const gr_tensor loss = gr_sum(gr_square(a), GR_ALL_AXES, false);
+    CHECK(gr_grad(1, &loss, 1, &a, NULL, NULL, &result) == GR_OK);
+    CHECK(gr_write(result, (double[]){1, 2}, 2) == GR_ERR_STATE);
+    CHECK_TEXT(gr_graph_error(g), "only parameters, constants and gradients can be written");
+    gr_graph_clear_error(g);
+    finish(g);
+}
+
 static void test_view_combinations(void)
 {
     int done = 0;
@@ -362,7 +404,7 @@ static void test_broadcast_sums(void)
         }
 }
 
-/* ---- Depth and width ---------------------------------------------------------------------------------- */
+/* ---- Depth and width ---- */
 
 enum { DEEP = 1000000, RECORDED = 100000, SMALL_STACK = 256 * 1024 };
 
@@ -385,8 +427,8 @@ static void recorded_chain(void)
     gr_tensor y = x;
     for (int i = 0; i < RECORDED; i++) y = gr_sin(y);
     const gr_tensor slope = gr_derivative(y, x);
-    double v = 0.5, d = 1,
-           curvature = 0; /* the recursion of first and second derivative of sin o sin o ... */
+    /* the recursion of first and second derivative of sin o sin o ... */
+    double v = 0.5, d = 1, curvature = 0;
     for (int i = 0; i < RECORDED; i++) {
         curvature = cos(v) * curvature - sin(v) * d * d;
         d *= cos(v);
@@ -465,6 +507,7 @@ int main(void)
     RUN(test_interior_targets);
     RUN(test_twice_with_retain);
     RUN(test_backward_through_grad);
+    RUN(test_written_gradients);
     RUN(test_view_combinations);
     RUN(test_broadcast_sums);
     RUN(test_depth_on_a_small_stack);

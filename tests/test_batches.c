@@ -240,7 +240,7 @@ static gr_status create_fails(gr_idx images, gr_idx labels, int64_t batch, gr_ba
     gr_graph *g = gr_graph_create(NULL);
     CHECK(!gr_batches_create(g, &images, &labels, batch, 0, &options));
     const gr_status status = gr_graph_status(g);
-    CHECK_TEXT(gr_graph_error(g), "batches: ");
+    CHECK_TEXT(gr_graph_error(g), "batches_create: ");
     gr_graph_destroy(g);
     return status;
 }

@@ -1,5 +1,7 @@
-/* Drawings: their text byte for byte, and what they must survive. What is written to drawings/ is rendered by
-   the test dot_renders. */
+/*
+ * Drawings: their text byte for byte, and what they must survive. What is written to drawings/ is rendered by
+ * the test dot_renders.
+ */
 #include <gradus.h>
 #include "test.h"
 
@@ -57,8 +59,9 @@ static gr_tensor scalar_param(gr_graph *g, const char *name, double value)
     return gr_param(g, name, GR_F64, GR_SCALAR, &value);
 }
 
-/* ---- Golden texts -----------------------------------------------------------------------------
- * To see what changed: diff tests/golden/x.dot build/.../tests/drawings/x.dot */
+/* ---- Golden texts ---- */
+
+/* To see what changed: diff tests/golden/x.dot build/.../tests/drawings/x.dot */
 
 static gr_tensor network(gr_graph *g)
 {
@@ -120,7 +123,7 @@ static void test_same_text_whatever_was_before(void)
     gr_graph_destroy(b);
 }
 
-/* ---- What is drawn ---------------------------------------------------------------------------- */
+/* ---- What is drawn ---- */
 
 static void test_one_arrow_per_place(void)
 {
@@ -260,7 +263,7 @@ static void test_hostile_names(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Values ----------------------------------------------------------------------------------- */
+/* ---- Values ---- */
 
 static void check_label(gr_tensor t, const gr_dot_options *options, const char *part)
 {
@@ -390,7 +393,7 @@ static void test_training_step(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Primitives of users ---------------------------------------------------------------------- */
+/* ---- Primitives of users ---- */
 
 static gr_status twice_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
 static gr_status twice_forward(const gr_call *c)
@@ -423,7 +426,7 @@ static void test_primitive_of_a_user(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Size ------------------------------------------------------------------------------------- */
+/* ---- Size ---- */
 
 typedef struct tally {
     size_t bytes, lines, calls;
@@ -451,7 +454,7 @@ static void test_deep(void)
     gr_graph_destroy(g);
 }
 
-/* ---- Errors ----------------------------------------------------------------------------------- */
+/* ---- Errors ---- */
 
 static void check_error(gr_graph *g, gr_status status, gr_status expected, const char *message)
 {

@@ -7,8 +7,7 @@
 #include "ledger.h"
 #include "test.h"
 
-/* ---- A graph to make errors in --------------------------------------------------------------------------
- */
+/* ---- A graph to make errors in ---- */
 
 typedef struct fixture {
     ledger books;
@@ -81,8 +80,7 @@ static void returned(fixture *f, gr_tensor t)
     f->status = gr_graph_status(f->g);
 }
 
-/* ---- One provocation per row ----------------------------------------------------------------------------
- */
+/* ---- One provocation per row ---- */
 
 static void inner_sizes(fixture *f) { returned(f, gr_matmul(f->x, f->fc1)); }
 static void no_broadcast(fixture *f) { returned(f, gr_add(f->w, gr_ones(f->g, GR_F64, GR_SHAPE(2, 4)))); }
@@ -456,11 +454,11 @@ static const error_case cases[] = {
     CASE(GR_ERR_NO_GRADIENT, gradient_too_early, "gradient: ", "w [2, 3]", "no gr_backward has reached it"),
     CASE(GR_ERR_NO_GRADIENT, gradient_of_interior, "gradient: ", "h [2, 3]", "gr_retain_grad"),
     CASE(GR_ERR_NOT_DIFFERENTIABLE, recorded_without_rule, "no_rule: has no derivative rule", "w [2, 3]"),
-    CASE(GR_ERR_STATE, reset_inside, "reset: 1 scopes are open"),
+    CASE(GR_ERR_STATE, reset_inside, "graph_reset: 1 scopes are open"),
     CASE(GR_ERR_STATE, scope_twice, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, scopes_crossed, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, end_without_begin, "no_grad_end: without a gr_no_grad_begin"),
-    CASE(GR_ERR_STATE, write_result, "write: only parameters and constants", "h [2, 3]"),
+    CASE(GR_ERR_STATE, write_result, "write: only parameters, constants and gradients", "h [2, 3]"),
     CASE(GR_ERR_STATE, rename_param, "named: parameter w keeps its name"),
     CASE(GR_ERR_ARGUMENT, slice_step_zero, "slice: the step is 0"),
     CASE(GR_ERR_ARGUMENT, null_elements, "write: NULL", "w [2, 3]"),
@@ -477,8 +475,7 @@ static const error_case cases[] = {
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
 
-/* ---- What holds for each of them -------------------------------------------------------------------------
- */
+/* ---- What holds for each of them ---- */
 
 /* Nothing that executes runs while an error is pending, and nothing changes it. */
 static void check_pending(const fixture *f, gr_tensor loss, const error_case *c)
@@ -611,8 +608,7 @@ static void test_failed_pass_changes_nothing(void)
     teardown(&f);
 }
 
-/* ---- Nothing is enough to crash --------------------------------------------------------------------------
- */
+/* ---- Nothing is enough to crash ---- */
 
 typedef gr_tensor unary(gr_tensor x);
 typedef gr_tensor binary(gr_tensor a, gr_tensor b);
@@ -777,7 +773,7 @@ static void test_null_graph(void)
         CHECK(!gr_is_valid(made[i]) && made[i].index == 0 && !made[i].graph);
 }
 
-/* NULL where memory or text is needed, and numbers out of every range. */
+/* NULL where memory or text is needed, and numbers out of every range. Long because it is a list. */
 static void test_null_pointers(void)
 {
     fixture f;

@@ -356,8 +356,8 @@ static void check_accuracy(const product *p, gri_isa isa)
 {
     const gri_gemm *g = &p->g;
     const double unit = p->a.is_double ? 0x1p-53 : 0x1p-24, ku = (double)(g->k + 1) * unit;
-    const double gamma = ku / (1 - ku) *
-                         (p->a.is_double ? 2 : 1 + 1e-6); /* the f64 sums err as much themselves */
+    /* against f64, the sums that are compared with err as much themselves */
+    const double gamma = ku / (1 - ku) * (p->a.is_double ? 2 : 1 + 1e-6);
     double worst = 0;
     for (int64_t i = 0; i < g->m; i++) {
         for (int64_t j = 0; j < g->n; j++) {

@@ -262,8 +262,7 @@ static void reads_on_in_a_stream(void)
     gr_graph_destroy(g);
 }
 
-/* A stream of unknown length, larger than the first block by far: grown, complete, counted, within the limit.
- */
+/* A stream of unknown length, larger than the first block by far: grown, complete, counted, within limits. */
 static void grows_with_a_stream(void)
 {
     FILE *pipe_end = popen("printf '\\000\\000\\010\\002\\000\\000\\003\\350\\000\\000\\003\\350'; "

@@ -85,8 +85,7 @@ static void test_values_do_not_change(void)
     finish(g);
 }
 
-/* ---- Scopes ----------------------------------------------------------------------------------------------
- */
+/* ---- Scopes ---- */
 
 static void test_scopes(void)
 {
@@ -176,8 +175,7 @@ static void test_some_survivors_fail(void)
     finish(g);
 }
 
-/* ---- Recording -------------------------------------------------------------------------------------------
- */
+/* ---- Recording ---- */
 
 static void test_no_grad_and_detach(void)
 {
@@ -250,8 +248,7 @@ static void test_gradients_are_apart(void)
     finish(g);
 }
 
-/* ---- Memory ----------------------------------------------------------------------------------------------
- */
+/* ---- Memory ---- */
 
 static void test_figures(void)
 {

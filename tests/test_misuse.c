@@ -48,8 +48,7 @@ static void deallocate(void *block, size_t bytes, void *user)
     ledger_deallocate(block, bytes, &c->books);
 }
 
-/* ---- Arguments of all kinds ------------------------------------------------------------------------------
- */
+/* ---- Arguments of all kinds ---- */
 
 static gr_tensor handle(chaos *c)
 {
@@ -135,8 +134,7 @@ static const void *elements(chaos *c, gr_shape s)
     return chance(c, 4) ? NULL : c->numbers;
 }
 
-/* ---- Calls -----------------------------------------------------------------------------------------------
- */
+/* ---- Calls ---- */
 
 typedef gr_tensor unary(gr_tensor x);
 typedef gr_tensor binary(gr_tensor a, gr_tensor b);
@@ -425,8 +423,7 @@ static void call(chaos *c)
     if (!chance(c, 4)) gr_graph_clear_error(c->g);
 }
 
-/* ---- The graph must still be good -------------------------------------------------------------------------
- */
+/* ---- The graph must still be good ---- */
 
 static void known_gradient(gr_graph *g, double *gradient)
 {

@@ -42,8 +42,8 @@ static void test_linear(void)
         for (int k = 0; k < 3; k++)
             CHECK_NEAR(GR_AT(gr_gradient(in), i, k), gy[2 * i] * w[2 * k] + gy[2 * i + 1] * w[2 * k + 1],
                        1e-12);
-    const gr_tensor row = gr_linear_forward(l,
-                                            gr_constant(g, GR_F64, GR_SHAPE(3), x)); /* no axis of samples */
+    /* no axis of samples */
+    const gr_tensor row = gr_linear_forward(l, gr_constant(g, GR_F64, GR_SHAPE(3), x));
     CHECK(gr_ndim(row) == 1);
     CHECK_NEAR(GR_AT(row, 1), GR_AT(y, 0, 1), 1e-12);
     CHECK(gr_graph_status(g) == GR_OK);
@@ -69,7 +69,7 @@ static void test_layers_leave_nothing_behind(void)
     gr_mlp_forward(net, gr_zeros(g, GR_F32, GR_SHAPE(1, 3)));
     expect(g, GR_ERR_HANDLE, "mlp");
     net = gr_mlp_create(g, "", GR_F32, 1, (int64_t[]){3}, gr_relu, NULL);
-    expect(g, GR_ERR_ARGUMENT, "mlp: 1 sizes");
+    expect(g, GR_ERR_ARGUMENT, "mlp_create: 1 sizes");
     net = gr_mlp_create(g, NULL, GR_F32, 3, (int64_t[]){3, -2, 1}, gr_relu, NULL);
     expect(g, GR_ERR_SHAPE, "negative size");
     l = gr_linear_create(g, "", GR_F32, 3, 2, NULL);

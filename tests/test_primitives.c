@@ -20,8 +20,7 @@
 
 enum { MOST_ELEMENTS = 2400, MOST_OPERANDS = 3, FULLY_CHECKED = 64, SAMPLED = 3 };
 
-/* ---- Arrays of the test, independent of tensors: row-major doubles ----------------------------------------
- */
+/* ---- Arrays of the test, independent of tensors: row-major doubles ---- */
 
 typedef struct array {
     gr_shape shape;
@@ -1082,7 +1081,7 @@ static void check_derivatives(gr_graph *g, subject *s, const gr_tensor *leaves, 
 }
 
 /* Gradients by the leaves, for cotangents that are strided where they can be; not a walk that is recorded
- * unless `record`. */
+   unless `record`. */
 static void gradients_of(gr_graph *g, subject *s, bool record, gr_tensor *leaves, gr_tensor *gradients)
 {
     static double data[MOST_ELEMENTS];
@@ -1219,7 +1218,7 @@ static void test_every_primitive_has_a_row(void)
 }
 
 /* A row without derivatives must say the truth: differentiable primitives have a rule, the others none, or
- * one that gives zero. */
+   one that gives zero. */
 static void test_rules(void)
 {
     for (int i = 0; i < ROWS; i++) {

@@ -151,7 +151,7 @@ static void test_permute(void)
 }
 
 /* The positions that Python's slice(start, stop, step) visits in range(size), from its definition: both ends
- * are brought into range, then one walks. */
+   are brought into range, then one walks. */
 static int python_slice(int64_t size, int64_t start, int64_t stop, int64_t step, int64_t *at)
 {
     const int64_t none = GR_SLICE_DEFAULT, low = step > 0 ? 0 : -1, high = step > 0 ? size : size - 1;
@@ -188,8 +188,8 @@ static void test_slice(void)
                 }
         gr_graph_reset(g);
     }
-    const gr_tensor x = counted(GR_I32,
-                                GR_SHAPE(10)); /* the table in NumPy's manual: x[1:7:2], x[-3:3:-1], x[5:] */
+    /* the table in NumPy's manual: x[1:7:2], x[-3:3:-1], x[5:] */
+    const gr_tensor x = counted(GR_I32, GR_SHAPE(10));
     expect_view(gr_slice(x, 0, 1, 7, 2), GR_SHAPE(3), STRIDES(2), NUMBERS(1, 3, 5));
     expect_view(gr_slice(x, 0, -3, 3, -1), GR_SHAPE(4), STRIDES(-1), NUMBERS(7, 6, 5, 4));
     expect_view(gr_slice(x, 0, 5, GR_SLICE_DEFAULT, 1), GR_SHAPE(5), STRIDES(1), NUMBERS(5, 6, 7, 8, 9));
@@ -250,8 +250,7 @@ static void test_joining(void)
     finish();
 }
 
-/* ---- Odd shapes through everything -----------------------------------------------------------------------
- */
+/* ---- Odd shapes through everything ---- */
 
 typedef gr_tensor unary(gr_tensor x);
 typedef gr_tensor binary(gr_tensor a, gr_tensor b);

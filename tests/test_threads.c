@@ -112,8 +112,7 @@ static void test_no_memory(void)
 }
 
 #ifndef SANITIZED
-/* The system has no memory for a thread's stack: the caller runs all tasks. Sanitizers do not survive that.
- */
+/* The system has no memory for a thread's stack: the caller runs all tasks. No sanitizer survives that. */
 static void test_no_threads(void)
 {
     struct rlimit before, none;

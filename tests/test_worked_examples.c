@@ -361,8 +361,7 @@ static void check_variant(bias_mode mode, double second_target, double first, do
     gr_graph_destroy(n.g);
 }
 
-/* An engine that updates parameters in the middle of a backward pass gives 0.291027923905 in the first row.
- */
+/* An engine that updates parameters in the middle of a backward pass has 0.291027923905 in the first row. */
 static void test_c_variants(void)
 {
     check_variant(FROZEN, .99, 0.291027773694, 3.510187783e-5, 1e-14, (double[]){.015913620, .984064274});

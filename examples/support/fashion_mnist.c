@@ -8,8 +8,7 @@
 
 enum { PATH_BYTES = 4096, N_FILES = 4 };
 
-/* ---- Files ------------------------------------------------------------------------------------------------
- */
+/* ---- Files ---- */
 
 static const char *const file_names[N_FILES] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                                 "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
@@ -114,8 +113,7 @@ bool image_set_load(gr_graph *g, const char *data, image_set *set, char *message
     return false;
 }
 
-/* ---- Images made here -------------------------------------------------------------------------------------
- */
+/* ---- Images made here ---- */
 
 enum { BLOBS = 5, MARGIN = 3, WIDE = IMAGE_SIDE + 2 * MARGIN };
 

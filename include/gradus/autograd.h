@@ -3,8 +3,7 @@
  *
  * Each operation on a tensor that requires a gradient records how it came about. gr_backward and gr_grad walk
  * that record backwards, from results to leaves, apply each primitive's derivative rule to the cotangent of
- * its result, and add what arrives at each operand. The walk is a loop, not a recursion: depth costs no
- * stack.
+ * its result, and add what arrives at each operand. The walk is a loop: depth costs no stack.
  *
  * The record of what was walked is released after the walk (values stay readable); a second walk over it is
  * GR_ERR_HISTORY_RELEASED unless the first was asked to retain it.
@@ -27,22 +26,23 @@ GR_BEGIN_DECLS
 GR_API gr_status gr_backward(gr_tensor loss);
 
 typedef struct gr_backward_options {
-    gr_tensor cotangent; /* v of v . d output: type and shape of the output. Left zero: 1 for a one-element
-                            output */
+    gr_tensor cotangent; /* v of v . d output: of the output's type and shape; zeroed: 1, for one element */
     bool retain;         /* keep the record for another walk */
 } gr_backward_options;
 GR_API gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options);
 
 /* The gradient that backward passes have added up: a tensor of the shape and type of t. GR_ERR_NO_GRADIENT if
-   none has arrived. Kept as long as t, unless gr_clear_grad takes it away. */
+   none has arrived. Kept as long as t, unless gr_clear_grad or gr_clear_grads takes it away. It can be
+   written (gr_write, gr_assign), to clip it before an optimiser's step. */
 GR_API gr_tensor gr_gradient(gr_tensor t);
 /* Whether there is one. Sets no error. */
 GR_API bool gr_has_gradient(gr_tensor t);
-/* Asks backward to keep the gradient of an interior tensor, too. Call it before the pass. Returns t. */
+/* Asks backward to keep the gradient of an interior tensor, too. Call it before the pass. Returns t.
+   GR_ERR_NO_HISTORY if t does not require a gradient. */
 GR_API gr_tensor gr_retain_grad(gr_tensor t);
 
-/* Gradients of all parameters: filled with zeros (they stay readable), or taken away (reading one is an error
-   until the next backward). Taking away is faster: the next pass stores instead of adding. */
+/* Gradients of all parameters: filled with zeros, made if there were none, or taken away (reading one is an
+   error until the next backward). Taking away is faster: the next pass stores instead of adding. */
 GR_API gr_status gr_zero_grads(gr_graph *g);
 GR_API gr_status gr_clear_grads(gr_graph *g);
 /* The same for one tensor. */
@@ -56,11 +56,11 @@ typedef struct gr_grad_options {
     bool retain; /* keep the record of the outputs for another walk */
 } gr_grad_options;
 
-/* gradients[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j]: of the shape and type of inputs[j].
-   Inputs may be leaves or interior tensors; each must require a gradient. One on which no output depends gets
-   zeros. cotangents: of the shapes of the outputs; NULL, or an entry left zero, means 1 for a one-element
-   output. Gradients of parameters (gr_gradient) are not touched. On error all gradients are invalid handles.
-   options may be NULL. */
+/* gradients[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j]: step tensors of the shape and type of
+   inputs[j]. Inputs may be leaves or interior tensors; each must require a gradient (GR_ERR_NO_HISTORY). One
+   on which no output depends gets zeros. cotangents: of the shapes of the outputs; NULL, or an entry left
+   zero, means 1 for a one-element output. Gradients of parameters (gr_gradient) are not touched. On error all
+   gradients are invalid handles. options may be NULL. */
 GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
                          const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients);
 

@@ -58,8 +58,8 @@ typedef struct gr_check_options {
     int directions;       /* random cotangents per order, 2 to 16; 0 means 2 */
     uint64_t seed;        /* of cotangents and of the choice of elements */
     double atol;          /* absolute tolerance; 0 means 1e-8. A tiny number, as 1e-300, means none */
-    double rtol;          /* relative tolerance; 0 means 1e-6 */
-    double step;          /* largest h, in units of max(|x|, 1); 0 means 1/73 */
+    double rtol;          /* relative tolerance, below 1; 0 means 1e-6 */
+    double step;          /* largest h, in units of max(|x|, 1), below 1; 0 means 1/73 */
     int64_t max_elements; /* per input and order, chosen at random; 0: all */
 } gr_check_options;
 
@@ -76,8 +76,8 @@ enum { GR_CHECK_NAME_BYTES = 64, GR_CHECK_REPORT_BYTES = 1024 };
 /* One comparison. */
 typedef struct gr_check_element {
     gr_verdict verdict;
-    int order; /* of the derivative */
-    int input; /* its position; from n_inputs on: a cotangent, which orders above 1 differentiate by, too */
+    int order;                      /* of the derivative */
+    int input;                      /* its position; from n_inputs on: a cotangent, in orders above 1 */
     char name[GR_CHECK_NAME_BYTES]; /* of the input, cut off if long; "" if it has none */
     int64_t element;                /* position in row-major order */
     int ndim;

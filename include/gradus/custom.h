@@ -47,8 +47,8 @@ typedef struct gr_array {
 
 typedef struct gr_op gr_op;
 
-/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out, too; in vjp
-   operands, output and attributes; in pull all of them. */
+/* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out,
+   too; in vjp operands, output and attributes; in pull all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -66,9 +66,8 @@ typedef struct gr_layout {
     int ndim;
     int64_t dims[GR_MAX_NDIM];
     /* A view shares the elements of one operand instead of computing: set alias to the operand's position (-1
-       before infer), fill strides and offset (in elements of the operand, from its data). It must stay inside the elements
-       that the operand's buffer has (else GR_ERR_CALLBACK). forward is not
-       called. */
+       before infer), fill strides and offset (in elements of the operand, from its data). A view that reaches
+       beyond the operand's buffer is GR_ERR_CALLBACK. forward is not called. */
     int alias;
     int64_t offset;
     int64_t strides[GR_MAX_NDIM];
@@ -77,9 +76,9 @@ typedef struct gr_layout {
 enum { GR_VARIADIC = -1 };
 
 struct gr_op {
-    const char *name; /* as in messages and drawings: the field's term, lower case */
-    int arity;        /* number of operands, or GR_VARIADIC */
-    bool strided;     /* forward reads operands by their strides; otherwise it is handed contiguous ones */
+    const char *name;       /* as in messages and drawings: the field's term, lower case */
+    int arity;              /* number of operands, or GR_VARIADIC */
+    bool strided;           /* forward reads operands by their strides; if false it gets contiguous ones */
     size_t attribute_bytes; /* size of the attributes, which are copied into the node */
     const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
     const char *formula;    /* one line of text, such as "y = sin x" */
@@ -102,9 +101,10 @@ struct gr_op {
        gr_no_grad_begin that it leaves open. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
-    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and shape of
-       operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever `strided` says. Returns
-       false where it does not apply: then the rule is used. Hold it against the rule in a test. */
+    /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
+       shape of operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever
+       `strided` says. Returns false where it does not apply: then the rule is used. Hold it against the rule
+       in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 };
 
@@ -115,9 +115,9 @@ struct gr_op {
 #    define GR_NONE ((gr_tensor){NULL, 0, 0})
 #endif
 
-/* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient.
-   `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives without operands; else
-   it is the operands' graph. */
+/* Uses a primitive: checks the handles, infers, computes, records if an operand requires a gradient and the
+   result is a float. `attributes` may be NULL if op->attribute_bytes is 0. `g` is needed for primitives
+   without operands; otherwise NULL means the operands' graph. */
 GR_API gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
                           const void *attributes);
 
@@ -131,6 +131,12 @@ GR_API gr_status gr_call_fail(const gr_call *call, gr_status status, const char 
 GR_API gr_status gr_infer_like(const gr_call *call, gr_layout *out, int i);
 /* Shape to which all operands broadcast, and their type, which must be one and the same. */
 GR_API gr_status gr_infer_broadcast(const gr_call *call, gr_layout *out);
+/* A forward for elementwise primitives, whose operands may broadcast and be strided: calls `loop` for runs of
+   n elements, in any order and on several threads. The result is at p[0], operands at p[1], p[2], p[3];
+   neighbours are s[0], s[1], ... elements apart, 0 where an operand is repeated. Up to three operands
+   (GR_ERR_ARGUMENT), which broadcast to the shape of the result (GR_ERR_SHAPE). */
+typedef void gr_loop(int64_t n, void *const *p, const int64_t *s, const void *attributes);
+GR_API gr_status gr_call_map(const gr_call *call, gr_loop *loop);
 /* Scratch memory for the duration of this call, 64-byte aligned; NULL and the error set if there is none. */
 GR_API void *gr_call_scratch(const gr_call *call, size_t bytes);
 /* Axis in [0, ndim) from one that may be negative; -1, and the error set, if it is out of range. */

@@ -51,11 +51,12 @@ typedef enum gr_dot_direction {
 typedef struct gr_dot_options {
     const char *title; /* above the picture; NULL: none */
     gr_dot_direction direction;
-    int digits;       /* significant digits of numbers, 1 to 17; 0: 6 */
-    int max_elements; /* tensors of up to so many elements are shown in full, as rows of a matrix. Of larger
-                         ones the smallest and largest element, and the Euclidean norm of the gradient, (sum
-                         g^2)^(1/2), in at most 4 digits. 0: 6; negative: none in full */
-    bool ascii;       /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
+    int digits; /* significant digits of numbers, 1 to 17; 0: 6 */
+    /* Tensors of up to so many elements are shown in full, as rows of a matrix; of larger ones the smallest
+       and largest element, and the Euclidean norm of the gradient, (sum g^2)^(1/2), in at most 4 digits.
+       0: 6; negative: none in full. */
+    int max_elements;
+    bool ascii; /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
     bool hide_values;
     bool hide_gradients;
     bool legend; /* explains the shapes that occur, below the picture */

@@ -24,11 +24,12 @@
  *
  * ERRORS
  *   Nothing in Gradus aborts, exits or prints. The first error of a graph is stored, code and message, and
- * stays until gr_graph_clear_error. A function that builds returns an invalid handle when it fails, and
- * silently so for an operand that is invalid already: a whole model can be written down and checked once. A
- * function that executes (gr_backward, gr_optimizer_step, ...) returns a gr_status, and refuses to run,
- * returning the stored error, while one is pending, so that a failed step never updates parameters. After
- * gr_graph_clear_error all goes on; what was alive before is alive still.
+ *   stays until gr_graph_clear_error. A function that builds returns an invalid handle when it fails, and
+ *   silently so for an operand that is invalid already: a whole model can be written down and checked once. A
+ *   function that executes (gr_backward, gr_optimizer_step, ...) returns a gr_status, and refuses to run,
+ *   returning the stored error, while one is pending, so that a failed step never updates parameters. Reading
+ *   and tidying up (gr_read, gr_graph_reset, gr_scope_end, gr_release, gr_clear_grads) work all the same.
+ *   After gr_graph_clear_error all goes on; what was alive before is alive still.
  *
  * MEMORY
  *   Buffers and nodes come from pools inside the graph, buffers 64-byte aligned. Pools keep what is freed for
@@ -46,24 +47,24 @@ typedef struct gr_graph gr_graph;
 /* What went wrong. The message in gr_graph_error says where, with the names and shapes that it concerned. */
 typedef enum gr_status {
     GR_OK = 0,
-    GR_ERR_ARGUMENT,         /* a value outside its range, a NULL where something is needed */
-    GR_ERR_HANDLE,           /* an invalid handle was passed on, or a NULL graph */
-    GR_ERR_STALE,            /* the tensor of this handle is gone (reset, end of scope, release) */
-    GR_ERR_GRAPH,            /* operands belong to different graphs */
-    GR_ERR_SHAPE,            /* shapes do not fit */
-    GR_ERR_TYPE,             /* types do not fit; there is no implicit conversion */
-    GR_ERR_NDIM,             /* more than GR_MAX_NDIM axes, or a wrong number of them */
-    GR_ERR_AXIS,             /* an axis out of range or named twice */
-    GR_ERR_INDEX,            /* an index or label out of range */
-    GR_ERR_OVERFLOW,         /* a size in elements or bytes that does not fit in 63 bits */
-    GR_ERR_NAME,             /* two parameters of the same name */
-    GR_ERR_MEMORY,           /* the allocator returned NULL */
-    GR_ERR_LIMIT,            /* the byte limit of the graph was reached */
-    GR_ERR_NOT_SCALAR,       /* differentiating a non-scalar without a cotangent */
-    GR_ERR_NO_HISTORY,       /* differentiating something that depends on nothing that requires a gradient */
-    GR_ERR_HISTORY_RELEASED, /* a second backward over the same graph without retain */
-    GR_ERR_MODIFIED,         /* a value changed in place between its use and the backward pass */
-    GR_ERR_NO_GRADIENT,      /* a gradient read before any backward reached the tensor */
+    GR_ERR_ARGUMENT,           /* a value outside its range, a NULL where something is needed */
+    GR_ERR_HANDLE,             /* an invalid handle was passed on, or a NULL graph */
+    GR_ERR_STALE,              /* the tensor of this handle is gone (reset, end of scope, release) */
+    GR_ERR_GRAPH,              /* operands belong to different graphs */
+    GR_ERR_SHAPE,              /* shapes do not fit */
+    GR_ERR_TYPE,               /* types do not fit; there is no implicit conversion */
+    GR_ERR_NDIM,               /* more than GR_MAX_NDIM axes, or a wrong number of them */
+    GR_ERR_AXIS,               /* an axis out of range or named twice */
+    GR_ERR_INDEX,              /* an index or label out of range */
+    GR_ERR_OVERFLOW,           /* a size in elements or bytes that does not fit in 63 bits */
+    GR_ERR_NAME,               /* a name that a parameter has already, or none has, or no name at all */
+    GR_ERR_MEMORY,             /* the allocator returned NULL */
+    GR_ERR_LIMIT,              /* the byte limit of the graph was reached */
+    GR_ERR_NOT_SCALAR,         /* differentiating a non-scalar without a cotangent */
+    GR_ERR_NO_HISTORY,         /* differentiating what depends on nothing that requires a gradient */
+    GR_ERR_HISTORY_RELEASED,   /* a second backward over the same graph without retain */
+    GR_ERR_MODIFIED,           /* a value changed in place between its use and the backward pass */
+    GR_ERR_NO_GRADIENT,        /* a gradient read before any backward reached the tensor */
     GR_ERR_NOT_DIFFERENTIABLE, /* a primitive without a derivative rule would have been recorded */
     GR_ERR_STATE,              /* a call in the wrong order, such as a reset inside an open scope */
     GR_ERR_IO,                 /* the system refused to open, read or write a file */
@@ -76,8 +77,8 @@ GR_API const char *gr_status_name(gr_status status);
 
 /* ---- Creating and destroying ---- */
 
-/* Where memory comes from. `allocate` returns memory aligned to 64 bytes, or NULL; `deallocate` gets the same
-   number of bytes again. Both get `user`. */
+/* Where memory comes from: both functions, or neither. `allocate` returns memory aligned to 64 bytes, or
+   NULL; `deallocate` gets the same number of bytes again. Both get `user`. */
 typedef struct gr_allocator {
     void *(*allocate)(size_t bytes, void *user);
     void (*deallocate)(void *block, size_t bytes, void *user);
@@ -91,10 +92,9 @@ typedef enum gr_isa { GR_ISA_AUTO = 0, GR_ISA_PORTABLE, GR_ISA_AVX2, GR_ISA_AVX5
 typedef struct gr_graph_options {
     gr_allocator allocator; /* default: aligned_alloc and free */
     size_t byte_limit;      /* most bytes to take from the allocator; 0: no limit */
-    int threads;            /* threads for large kernels, the caller's included; 0 means 1. Results do not
-                               depend on it, bit for bit */
+    int threads;            /* for large kernels, the caller's included; 0: 1. Changes no bit of a result */
     uint64_t seed;          /* start of the random numbers; see gr_seed */
-    gr_isa isa;             /* GR_ISA_AUTO: the best of this machine; one that it lacks: GR_ERR_ARGUMENT */
+    gr_isa isa;             /* GR_ISA_AUTO: the best of this machine. One that it lacks: no graph is made */
 } gr_graph_options;
 
 /* A new graph; NULL if memory runs out or the options are invalid. */
@@ -104,13 +104,15 @@ GR_API void gr_graph_destroy(gr_graph *g);
 
 /* ---- Errors ---- */
 
-/* The first error since creation or the last clearing; GR_OK if there is none; GR_ERR_HANDLE for a NULL
- * graph. */
+/* The first error since creation or the last clearing; GR_OK if there is none. Of a NULL graph:
+   GR_ERR_HANDLE. */
 GR_API gr_status gr_graph_status(const gr_graph *g);
 /* Its message, such as
        matmul: inner sizes differ: x [32, 784] @ fc1.weight [512, 10] (784 vs 512)
    or "" if there is none. The text lives until the next error or clearing. */
 GR_API const char *gr_graph_error(const gr_graph *g);
+/* Forgets it. What only reads or frees works while an error is pending, too: gr_read, gr_item,
+   gr_graph_reset, gr_scope_end, gr_release, and clearing gradients. */
 GR_API void gr_graph_clear_error(gr_graph *g);
 /* Stores an error, if none is pending, and returns `status`: for layers and primitives of your own. */
 GR_API gr_status gr_graph_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
@@ -129,8 +131,8 @@ GR_API gr_status gr_graph_reset(gr_graph *g);
 
    Survivors: tensors handed to gr_scope_end stay alive in the enclosing scope, together with as much of their
    history as differentiating them needs. Constants made inside a scope are freed with it; parameters never
-   are. gr_scope_end of a scope with open inner scopes closes those, too; of one closed already: GR_ERR_STATE.
- */
+   are. gr_scope_end of a scope with open inner scopes closes those, too; of one closed already:
+   GR_ERR_STATE. */
 typedef struct gr_scope {
     gr_graph *graph;
     uint32_t depth;
@@ -150,10 +152,10 @@ GR_API bool gr_is_recording(const gr_graph *g);
 /* ---- Memory ---- */
 
 typedef struct gr_memory_info {
-    size_t used;      /* bytes in live tensors, nodes and tables */
-    size_t used_peak; /* the most there were since creation or gr_memory_reset_peak */
-    size_t reserved;  /* bytes taken from the allocator and not given back: used and pooled */
-    size_t reserved_peak;
+    size_t used;          /* bytes in live tensors, nodes and tables */
+    size_t used_peak;     /* the most there were since creation or gr_graph_reset_memory_peak */
+    size_t reserved;      /* bytes taken from the allocator and not given back: used and pooled */
+    size_t reserved_peak; /* the most of these */
     size_t limit;         /* 0: none */
     uint64_t allocations; /* successful calls of the allocator so far */
 } gr_memory_info;

@@ -24,8 +24,7 @@
 
 GR_BEGIN_DECLS
 
-/* ---- IDX files ------------------------------------------------------------------------------------------
- */
+/* ---- IDX files ---- */
 
 /* IDX is the format of the MNIST files (LeCun, Cortes, Burges: "The MNIST database", 1998): two zero bytes,
    the type of the elements, the number n of axes, n sizes of 32 bits, big-endian, then the elements in
@@ -54,8 +53,7 @@ GR_API gr_status gr_idx_read(gr_graph *g, FILE *stream, const char *name, gr_idx
 /* Reads `n` bytes of memory. Nothing is copied: idx->data points into `bytes`. */
 GR_API gr_status gr_idx_parse(gr_graph *g, const void *bytes, size_t n, gr_idx *idx);
 
-/* ---- Mini-batches ---------------------------------------------------------------------------------------
- */
+/* ---- Mini-batches ---- */
 
 /* Hands out the samples of a set, batch by batch, each sample once per epoch. Each epoch has an order of its
    own, a function of (seed, epoch) and of the number of samples alone: the same on any machine, for any

@@ -19,22 +19,21 @@
 
 GR_BEGIN_DECLS
 
-/* ---- Initialisers ----
- *
- * Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
- * version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
- * the layer need a weight of shape [n_in, n_out] (GR_ERR_SHAPE).
- *
- *   name            distribution                          source
- *   xavier_uniform  U(-a, a), a = sqrt(6/(n_in + n_out))  Glorot and Bengio, 2010
- *   xavier_normal   N(0, 2/(n_in + n_out))                Glorot and Bengio, 2010
- *   lecun_uniform   U(-a, a), a = sqrt(3/n_in)            LeCun, Bottou, Orr and Mueller, "Efficient
- * BackProp", lecun_normal    N(0, 1/n_in)                          1998; some texts call N(0, 1/n_in)
- * "Xavier" he_uniform      U(-a, a), a = sqrt(6/n_in)            He, Zhang, Ren and Sun, 2015; also called
- * MSRA he_normal       N(0, 2/n_in)                          the same
- *
- * N(m, v) is the normal distribution of mean m and variance v; U(a, b) is uniform on [a, b).
- */
+/* ---- Initialisers ---- */
+
+/* Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
+   version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
+   the layer need a weight of shape [n_in, n_out] (GR_ERR_SHAPE).
+
+     name            distribution                          source
+     xavier_uniform  U(-a, a), a = sqrt(6/(n_in + n_out))  Glorot and Bengio, 2010
+     xavier_normal   N(0, 2/(n_in + n_out))                the same
+     lecun_uniform   U(-a, a), a = sqrt(3/n_in)            LeCun, Bottou, Orr and Mueller, 1998 ("Efficient
+     lecun_normal    N(0, 1/n_in)                          BackProp"); some texts call this one "Xavier"
+     he_uniform      U(-a, a), a = sqrt(6/n_in)            He, Zhang, Ren and Sun, 2015; also called MSRA
+     he_normal       N(0, 2/n_in)                          the same
+
+   N(m, v) is the normal distribution of mean m and variance v; U(a, b) is uniform on [a, b). */
 GR_API gr_status gr_init_constant(gr_tensor w, double value);
 GR_API gr_status gr_init_normal(gr_tensor w, double mean, double std);  /* std >= 0 */
 GR_API gr_status gr_init_uniform(gr_tensor w, double low, double high); /* low <= high */
@@ -46,7 +45,7 @@ GR_API gr_status gr_init_he_uniform(gr_tensor w);
 GR_API gr_status gr_init_he_normal(gr_tensor w);
 
 /* What layers take: one of the above, or a function of your own, such as
-       static gr_status small(gr_tensor w) { return gr_init_normal(w, 0, 0.05); }                          */
+       static gr_status small(gr_tensor w) { return gr_init_normal(w, 0, 0.05); } */
 typedef gr_status gr_initializer(gr_tensor w);
 
 /* ---- Linear layer ---- */
@@ -80,24 +79,23 @@ typedef struct gr_mlp {
    On error no parameter stays behind, and n_layers is 0. */
 GR_API gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes, const int64_t *sizes,
                             gr_activation *activation, gr_initializer *init);
-/* What the last layer puts out, without activation: logits, for classes. x: [..., sizes[0]] -> [..., last
- * size]. */
+/* What the last layer puts out, without activation: logits, for classes.
+   x: [..., sizes[0]] -> [..., sizes[n_sizes - 1]]. */
 GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 
-/* ---- Dropout ----
- *
- * In training each element is 0 with probability p, else x / (1 - p), so that the mean stays ("inverted
- * dropout"; Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014); the gradient is treated the
- * same. Otherwise x itself. Draws from the generator of the graph. float; p outside [0, 1): GR_ERR_ARGUMENT.
- */
+/* ---- Dropout ---- */
+
+/* In training each element is 0 with probability p, else x / (1 - p), so that the mean stays ("inverted
+   dropout"; Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014); the gradient is treated the
+   same. Otherwise x itself. Draws from the generator of the graph. float; p outside [0, 1):
+   GR_ERR_ARGUMENT. */
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
 
-/* ---- Losses ----
- *
- * Each returns a scalar. Prediction and target have one shape and one float type (GR_ERR_SHAPE, GR_ERR_TYPE):
- * nothing is broadcast, for a [n, 1] against a [n] would be an n by n of differences. Both are
- * differentiable. The mean of nothing is NaN, the sum 0.
- */
+/* ---- Losses ---- */
+
+/* Each returns a scalar. Prediction and target have one shape and one float type (GR_ERR_SHAPE, GR_ERR_TYPE):
+   nothing is broadcast, for a [n, 1] against a [n] would be an n by n of differences. Both are
+   differentiable. The mean of nothing is NaN, the sum 0. */
 
 /* mean (y - t)^2, over all elements */
 GR_API gr_tensor gr_mse(gr_tensor y, gr_tensor target);
@@ -105,8 +103,8 @@ GR_API gr_tensor gr_mse(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_half_sum_squares(gr_tensor y, gr_tensor target);
 
 /* Binary cross-entropy of p = sigmoid(x): mean of -t ln p - (1 - t) ln(1 - p), for targets in [0, 1].
-   Computed as t softplus(-x) + (1 - t) softplus(x): neither overflow nor cancellation, for logits of any
-   size. */
+   Computed as t softplus(-x) + (1 - t) softplus(x): neither overflow nor cancellation, however large the
+   logits are. */
 GR_API gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target);
 
 /* Cross-entropy of softmax along the last axis: mean over the samples of -ln softmax(x)_label, computed by

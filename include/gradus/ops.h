@@ -27,11 +27,11 @@ GR_API gr_tensor gr_scale(gr_tensor x, double factor);    /* factor x; float */
 GR_API gr_tensor gr_add_scalar(gr_tensor x, double term); /* x + term; float */
 GR_API gr_tensor gr_square(gr_tensor x);                  /* x x; dy/dx = 2 x */
 
-/* a^b as C's pow. dy/da = b a^(b-1), which is 0 where b = 0; dy/db = a^b ln a, which is 0 where a = 0 and b
- * >= 0. */
+/* a^b as C's pow. dy/da = b a^(b-1), which is 0 where b = 0; dy/db = a^b ln a, which is 0 where a = 0 and
+   b >= 0. */
 GR_API gr_tensor gr_pow(gr_tensor a, gr_tensor b);
-/* x^p for one exponent; p = 0 has derivative 0 everywhere, also at x = 0. Second derivatives likewise: pow(x,
- * 2) has 2. */
+/* x^p for one exponent; p = 0 has derivative 0 everywhere, also at x = 0. Second derivatives likewise:
+   that of x^2 is 2. */
 GR_API gr_tensor gr_pow_scalar(gr_tensor x, double p);
 
 /* The larger (smaller) of two. At a tie each operand gets half of the cotangent. */
@@ -55,8 +55,7 @@ GR_API gr_tensor gr_sign(gr_tensor x);     /* -1, 0 or 1; derivative 0 */
 
 /* ---- Comparisons and selection ---- */
 
-/* Elementwise, broadcasting, any one type -> bool. Comparisons with NaN are false, but not_equal, which is
- * true. */
+/* Elementwise, broadcasting, any one type -> bool. With NaN all are false but not_equal, which is true. */
 GR_API gr_tensor gr_equal(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_not_equal(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_less(gr_tensor a, gr_tensor b);
@@ -64,13 +63,13 @@ GR_API gr_tensor gr_less_equal(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_greater(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_greater_equal(gr_tensor a, gr_tensor b);
 
-/* a where the mask (bool) holds, else b; all three broadcast. The cotangent of the branch not taken is
-   exactly 0, also where its value is NaN or infinite. */
+/* a where the mask (bool) holds, else b; all three broadcast; a and b: any one type. The cotangent of the
+   branch not taken is exactly 0, also where its value is NaN or infinite. */
 GR_API gr_tensor gr_where(gr_tensor mask, gr_tensor a, gr_tensor b);
 
 /* Converts elements as C does; to bool: x != 0 (NaN is true). From float to i32, values outside the range of
-   i32 and NaN give INT32_MIN. The cotangent is converted back between floats; none flows through i32 or bool.
- */
+   i32 and NaN give INT32_MIN. The cotangent is converted back between floats; none flows through i32 or
+   bool. */
 GR_API gr_tensor gr_cast(gr_tensor x, gr_type type);
 
 /* ---- Reductions ---- */
@@ -84,29 +83,30 @@ GR_API gr_tensor gr_mean(gr_tensor x, gr_axes axes, bool keepdims); /* float; of
 GR_API gr_tensor gr_max(gr_tensor x, gr_axes axes, bool keepdims);
 /* ln sum e^x without overflow; float; of nothing or of only -inf: -inf. dy/dx = softmax(x). */
 GR_API gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims);
-/* Sums the axes that broadcasting `shape` to x's shape would have repeated: x [5, 3, 4] to [3, 1] -> [3, 1].
- */
+/* Sums the axes that broadcasting `shape` to x's shape would have repeated, as [5, 3, 4] to [3, 1]; float,
+   i32. GR_ERR_SHAPE if `shape` does not broadcast to x's. */
 GR_API gr_tensor gr_sum_to(gr_tensor x, gr_shape shape);
 
-/* Along one axis; float. softmax: y_i = e^x_i / sum e^x. log_softmax: its logarithm, computed as x -
- * logsumexp(x). */
+/* Along one axis; float; a scalar is GR_ERR_NDIM. softmax: y_i = e^x_i / sum e^x. log_softmax: its logarithm,
+   computed as x - logsumexp(x). */
 GR_API gr_tensor gr_softmax(gr_tensor x, int axis);
 GR_API gr_tensor gr_log_softmax(gr_tensor x, int axis);
 
 /* ---- Matrix product ---- */
 
 /* a: [..., m, k], b: [..., k, n] -> [..., m, n]; leading axes broadcast. float. As in NumPy a 1-d operand is
-   a row on the left, a column on the right, and its axis is dropped from the result: [k] @ [k, n] -> [n], [m,
-   k] @ [k] -> [m], [k] @ [k] -> []. Transposed and other strided operands are read in place. k = 0 gives
-   zeros. */
+   a row on the left, a column on the right, and its axis is dropped from the result: [k] @ [k, n] -> [n],
+   [m, k] @ [k] -> [m], [k] @ [k] -> []. Transposed and other strided operands are read in place. k = 0 gives
+   zeros. Inner sizes that differ: GR_ERR_SHAPE; scalars: GR_ERR_NDIM. */
 GR_API gr_tensor gr_matmul(gr_tensor a, gr_tensor b);
 
-/* ---- Views: no copy; any type ---- */
+/* ---- Views; any type ---- */
 
-/* Views of what lies inside its record (at most 64 bytes) copy that much; as values never change, nobody can tell. */
+/* A view shares the elements of x. One exception: a tensor of at most 64 bytes that neither gr_param nor
+   gr_constant made keeps its elements in its node, and views of it copy that much. */
 
-/* The same elements in row-major order under another shape; one size may be -1: it is inferred. Copies only
-   if the strides of x leave no other way. */
+/* The same elements in row-major order under another shape; one size may be -1: it is inferred. Copies x if
+   its strides leave no other way. */
 GR_API gr_tensor gr_reshape(gr_tensor x, gr_shape shape);
 /* Axis i of the result is axis axes[i] of x; GR_ALL_AXES reverses the axes. */
 GR_API gr_tensor gr_permute(gr_tensor x, gr_axes axes);
@@ -121,8 +121,7 @@ GR_API gr_tensor gr_slice(gr_tensor x, int axis, int64_t start, int64_t stop, in
 GR_API gr_tensor gr_select(gr_tensor x, int axis, int64_t index);
 /* Repeats axes of size 1, and adds leading ones, up to `shape`; -1 keeps a size. */
 GR_API gr_tensor gr_expand(gr_tensor x, gr_shape shape);
-/* Drops axes of size 1: those named (others than size 1 are GR_ERR_SHAPE), or with GR_ALL_AXES all there are.
- */
+/* Drops axes of size 1: those named (another size is GR_ERR_SHAPE), or with GR_ALL_AXES all there are. */
 GR_API gr_tensor gr_squeeze(gr_tensor x, gr_axes axes);
 /* Inserts an axis of size 1 before position `axis` of the result: [3] with 0 -> [1, 3], with -1 -> [3, 1]. */
 GR_API gr_tensor gr_unsqueeze(gr_tensor x, int axis);
@@ -133,23 +132,23 @@ GR_API gr_tensor gr_detach(gr_tensor x);
 
 /* ---- Joining and indexing ---- */
 
-/* Joins n >= 1 tensors of one type along an axis; their other sizes agree. Any type. */
+/* Joins n >= 1 tensors of one type, any, along an axis; their other sizes agree (GR_ERR_SHAPE). */
 GR_API gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis);
-/* Takes positions along an axis: x: [a, n, b] with axis 1, index: i32 of shape [s...] -> [a, s..., b].
+/* Takes positions along an axis, any type: x: [a, n, b] with axis 1, index: i32 [s...] -> [a, s..., b].
    Negative positions count from the end; others outside are GR_ERR_INDEX. The same position may come often:
    its gradients add up. */
 GR_API gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index);
 /* Adjoint of gr_index_select: zeros of `size` along `axis`, into which y's slices are added at `index`.
-   y: [a, s..., b] -> [a, size, b]. */
+   y: float, [a, s..., b] -> [a, size, b]. */
 GR_API gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size);
-/* One element per position: out[i][j] = x[i][index[i][j]] for axis 1. index: i32, of as many axes as x, and
-   of x's sizes but along `axis` -> shape of index. Negative positions count from the end; others outside are
-   GR_ERR_INDEX. */
+/* One element per position: out[i][j] = x[i][index[i][j]] for axis 1. x: any type. index: i32, of as many
+   axes as x, and of x's sizes but along `axis` -> shape of index. Negative positions count from the end;
+   others outside are GR_ERR_INDEX. */
 GR_API gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index);
-/* Adjoint of gr_gather: zeros of `size` along `axis`, into which y's elements are added at `index`. */
+/* Adjoint of gr_gather: zeros of `size` along `axis`, to which y's elements (float) are added at `index`. */
 GR_API gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size);
-/* labels: i32 [s...] -> float [s..., classes], 1 at the label, 0 elsewhere. A label outside [0, classes) is
- * GR_ERR_INDEX. */
+/* labels: i32 [s...] -> float [s..., classes], 1 at the label, 0 elsewhere. A label outside [0, classes):
+   GR_ERR_INDEX. */
 GR_API gr_tensor gr_one_hot(gr_tensor labels, int64_t classes, gr_type type);
 
 GR_END_DECLS

@@ -25,12 +25,11 @@ GR_BEGIN_DECLS
 typedef struct gr_optimizer gr_optimizer;
 typedef struct gr_rule gr_rule;
 
-/* ---- Making one ----
- *
- * x: a parameter, g: its gradient, a: the learning rate, t: the number of this step, from 1. All over the
- * parameters that the graph has at the moment (GR_ERR_ARGUMENT if it has none); gr_optimizer_create takes a
- * list. NULL on error, and while an error is pending. Rate: finite, >= 0 (GR_ERR_ARGUMENT).
- */
+/* ---- Making one ---- */
+
+/* x: a parameter, g: its gradient, a: the learning rate, t: the number of this step, from 1. All over the
+   parameters that the graph has at the moment (GR_ERR_ARGUMENT if it has none); gr_optimizer_create takes a
+   list. NULL on error, and while an error is pending. Rate: finite, >= 0 (GR_ERR_ARGUMENT). */
 
 /* Gradient descent: x <- x - a g. */
 GR_API gr_optimizer *gr_sgd(gr_graph *g, double rate);
@@ -46,7 +45,8 @@ GR_API gr_optimizer *gr_momentum(gr_graph *g, double rate, double beta);
 GR_API gr_optimizer *gr_adam(gr_graph *g, double rate);
 
 /* Any rule, over n parameters of one graph (n = 0: all that the graph has). options: the rule's structure,
-   copied; NULL: its defaults. A tensor that is no parameter is GR_ERR_ARGUMENT, one listed twice too. */
+   copied, every field of which counts; NULL: its defaults. A tensor that is no parameter is
+   GR_ERR_ARGUMENT, one listed twice too. */
 GR_API gr_optimizer *gr_optimizer_create(gr_graph *g, const gr_rule *rule, double rate, const void *options,
                                          int n, const gr_tensor *params);
 
@@ -76,20 +76,19 @@ GR_API int64_t gr_optimizer_steps(gr_optimizer *optimizer, int i);
 /* What it remembers of parameter i: tensor k of rule->n_states. It can be read and written. */
 GR_API gr_tensor gr_optimizer_state(gr_optimizer *optimizer, int i, int k);
 
-/* ---- Rules of your own ----
- *
- * For example, a descent by the sign of the gradient, for f64:
- *
- *     static void sign_update(const gr_update *u)
- *     {
- *         double *x = u->param;
- *         const double *g = u->gradient;
- *         for (int64_t i = 0; i < u->count; i++) x[i] -= u->rate * ((g[i] > 0) - (g[i] < 0));
- *     }
- *     static const gr_rule sign_rule = {.name = "sign", .update = sign_update};
- *
- *     gr_optimizer *opt = gr_optimizer_create(g, &sign_rule, 0.01, NULL, 0, NULL);
- */
+/* ---- Rules of your own ---- */
+
+/* For example, a descent by the sign of the gradient, for f64:
+
+       static void sign_update(const gr_update *u)
+       {
+           double *x = u->param;
+           const double *g = u->gradient;
+           for (int64_t i = 0; i < u->count; i++) x[i] -= u->rate * ((g[i] > 0) - (g[i] < 0));
+       }
+       static const gr_rule sign_rule = {.name = "sign", .update = sign_update};
+
+       gr_optimizer *opt = gr_optimizer_create(g, &sign_rule, 0.01, NULL, 0, NULL); */
 
 enum { GR_RULE_MAX_STATES = 4 };
 

@@ -5,8 +5,9 @@
  * it names. A failed call returns an invalid handle, which still knows its graph; every call accepts one and
  * returns one, so expressions nest as mathematics does and errors are looked at once (see graph.h).
  *
- * A tensor has a type, up to GR_MAX_NDIM axes, and strides: reshape, transpose, slice and expand copy
- * nothing. A tensor of no axes is a scalar (one element); an axis of size 0 makes it empty (no element).
+ * A tensor has a type, up to GR_MAX_NDIM axes, and strides: transpose, slice, expand and (nearly always)
+ * reshape share elements instead of copying them; ops.h says when. A tensor of no axes is a scalar (one
+ * element); an axis of size 0 makes it empty (no element).
  *
  * The values of a tensor that an operation returned never change. Parameters and constants can be written
  * (gr_write): each write raises a version number, and a backward pass that would need the old values fails
@@ -34,7 +35,7 @@ typedef enum gr_type {
 } gr_type;
 /* Bytes per element; 0 for a number that is no type. */
 GR_API size_t gr_type_size(gr_type type);
-/* "f32", "f64", "i32", "bool". */
+/* "f32", "f64", "i32", "bool"; "unknown type" for a number that is none. */
 GR_API const char *gr_type_name(gr_type type);
 /* Whether tensors of the type can have gradients: f32 and f64. */
 GR_API bool gr_type_is_float(gr_type type);
@@ -68,7 +69,8 @@ typedef struct gr_axes {
 
 /* ---- Making tensors ---- */
 
-/* A trainable leaf: kept, requires a gradient, has a name that no other parameter of the graph has.
+/* A trainable leaf: kept, requires a gradient, has a name that no other parameter of the graph has
+   (GR_ERR_NAME).
    `data`: the values in row-major order, of `type`, copied; NULL: zeros. type: f32 or f64. */
 GR_API gr_tensor gr_param(gr_graph *g, const char *name, gr_type type, gr_shape shape, const void *data);
 
@@ -79,15 +81,17 @@ GR_API gr_tensor gr_constant(gr_graph *g, gr_type type, gr_shape shape, const vo
 /* A scalar constant in an expression, of step lifetime. */
 GR_API gr_tensor gr_scalar(gr_graph *g, gr_type type, double value);
 
-/* Step tensors of one value each. Any type; the value is converted as C does. */
+/* Step tensors of one value each. Any type: to bool, a value is 1 unless it is 0; to i32, its fraction is cut
+   off, and one that i32 cannot hold is GR_ERR_ARGUMENT. */
 GR_API gr_tensor gr_full(gr_graph *g, gr_type type, gr_shape shape, double value);
 GR_API gr_tensor gr_zeros(gr_graph *g, gr_type type, gr_shape shape);
 GR_API gr_tensor gr_ones(gr_graph *g, gr_type type, gr_shape shape);
-/* start, start + step, ..., n elements: -> [n]. Any type but bool. */
+/* start, start + step, ..., n elements: -> [n]. Any type but bool; i32 as above. */
 GR_API gr_tensor gr_arange(gr_graph *g, gr_type type, int64_t n, double start, double step);
 
 /* Random step tensors, drawn from the generator of the graph (graph.h). f32 or f64, no gradient.
-   gr_uniform: [low, high); gr_normal: mean, standard deviation (Box and Muller, 1958). */
+   gr_uniform: [low, high), computed in f64, so that rounding to f32 can yield high itself; gr_normal: mean,
+   standard deviation (Box and Muller, 1958). */
 GR_API gr_tensor gr_uniform(gr_graph *g, gr_type type, gr_shape shape, double low, double high);
 GR_API gr_tensor gr_normal(gr_graph *g, gr_type type, gr_shape shape, double mean, double std);
 /* A mask whose elements are 1 with probability p. */
@@ -99,8 +103,8 @@ GR_API gr_tensor gr_bernoulli(gr_graph *g, gr_shape shape, double p);
 GR_API bool gr_is_valid(gr_tensor t);
 GR_API bool gr_same(gr_tensor a, gr_tensor b);
 
-/* Of an invalid or stale handle these return GR_F32, an empty shape (ndim -1), 0, false, "" and set the
- * error. */
+/* Of an invalid or stale handle these return GR_F32, a shape of ndim -1, 0, false or "", and set the
+   error. */
 GR_API gr_type gr_type_of(gr_tensor t);
 GR_API gr_shape gr_shape_of(gr_tensor t);
 GR_API int gr_ndim(gr_tensor t);
@@ -116,46 +120,55 @@ GR_API bool gr_requires_grad(gr_tensor t);
 /* Whether it is a parameter (made by gr_param). */
 GR_API bool gr_is_param(gr_tensor t);
 
-/* The name, or "" if it has none. The text is copied. Parameters have their names for good (GR_ERR_STATE). */
+/* The name, or "" if it has none. The text lives as long as the tensor has this name. */
 GR_API const char *gr_name(gr_tensor t);
-/* Names a tensor, for messages and drawings, and returns it: h = gr_named(gr_relu(z), "h"). */
+/* Names a tensor, for messages and drawings, and returns it: h = gr_named(gr_relu(z), "h"). The text is
+   copied; NULL takes the name away. Parameters have their names for good (GR_ERR_STATE). */
 GR_API gr_tensor gr_named(gr_tensor t, const char *name);
 
 /* ---- Reading ---- */
 
-/* Copies all elements in row-major order, of the tensor's own type, into `to`. `count` must be gr_count(t).
- */
+/* Copies all elements in row-major order, of the tensor's own type, into `to`. `count`: gr_count(t). */
 GR_API gr_status gr_read(gr_tensor t, void *to, int64_t count);
-/* The one element of a tensor that has one, converted to double. Else NaN, and the error is set. */
+/* The one element of a tensor that has one, as a double. Else NaN and GR_ERR_SHAPE. */
 GR_API double gr_item(gr_tensor t);
-/* The element at `n_index` indices (as many as axes; negative ones count from the end), converted to double.
- */
+/* The element at `n_index` indices, as many as axes (else GR_ERR_NDIM), as a double. Negative ones count from
+   the end; outside: NaN and GR_ERR_INDEX. */
 GR_API double gr_at(gr_tensor t, int n_index, const int64_t *index);
-#define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
-/* The elements themselves, for a contiguous tensor: valid as long as the tensor. NULL and the error set if it
-   is not contiguous (use gr_read or gr_contiguous). */
+#ifdef __cplusplus
+#    define GR_AT(...) gr_at_indices(__VA_ARGS__)
+#else
+#    define GR_AT(t, ...) gr_at(t, GR_COUNT_(int64_t, __VA_ARGS__), (const int64_t[]){__VA_ARGS__})
+#endif
+/* The elements themselves, for a contiguous tensor: valid as long as the tensor, and until it is written.
+   NULL and GR_ERR_SHAPE if it is not contiguous (use gr_read or gr_contiguous). */
 GR_API const void *gr_data(gr_tensor t);
 
 /* ---- Writing leaves ---- */
 
-/* Copies `count` elements in row-major order into a parameter or constant and raises its version. */
+/* Only parameters, constants and gradients can be written (GR_ERR_STATE). gr_write and gr_assign refuse while
+   an error is pending. Other tensors that share the elements keep the old ones. */
+
+/* Copies `count` elements in row-major order into such a tensor and raises its version. */
 GR_API gr_status gr_write(gr_tensor t, const void *from, int64_t count);
-/* Copies the values of `from`, of the same type and shape, into the parameter or constant `to`. */
+/* Copies the values of `from`, of the same type and shape, into such a tensor. */
 GR_API gr_status gr_assign(gr_tensor to, gr_tensor from);
-/* The elements of a parameter or constant, for writing; raises the version at each call. NULL on error. */
+/* The elements of such a tensor, for writing before the next call that takes it (which may share them);
+   raises the version at each call. NULL on error. */
 GR_API void *gr_data_for_writing(gr_tensor t);
 
 /* ---- Lifetimes and roles ---- */
 
-/* The values of t as a kept constant: a leaf without history that lives until gr_release or the end of the
- * graph. */
+/* The values of t as a kept constant: a leaf without history that lives as long as the graph, or until
+   gr_release. */
 GR_API gr_tensor gr_keep(gr_tensor t);
 /* Frees a kept tensor before its graph ends; its handles become stale. A parameter takes its name along. A
    recorded history that used it can no longer be differentiated (GR_ERR_STALE). */
 GR_API gr_status gr_release(gr_tensor t);
 
 /* Makes a constant a leaf that requires a gradient (or no longer): for gradients with respect to data. Also
-   freezes and thaws parameters. Only for leaves (GR_ERR_STATE). Returns t. */
+   freezes and thaws parameters. Only for leaves (GR_ERR_STATE) of float type (GR_ERR_TYPE). Returns t.
+   gr_clear_grads is for parameters: the gradient of a constant adds up until gr_clear_grad takes it away. */
 GR_API gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad);
 
 /* The parameters of the graph, in the order of creation. */
@@ -174,6 +187,11 @@ template <typename... T> gr_shape gr_make_shape(T... dims)
 template <typename... T> gr_axes gr_make_axes(T... axes)
 {
     return gr_axes{static_cast<int>(sizeof...(axes)), {static_cast<int>(axes)...}};
+}
+template <typename... T> double gr_at_indices(gr_tensor t, T... indices)
+{
+    const int64_t index[] = {static_cast<int64_t>(indices)..., 0}; /* the last is for a scalar's empty list */
+    return gr_at(t, static_cast<int>(sizeof...(indices)), index);
 }
 #endif
 

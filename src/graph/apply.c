@@ -7,6 +7,7 @@
 #include "graph/call.h"
 #include "graph/record.h"
 #include "ops/kernels/copy.h"
+#include "ops/kernels/map.h"
 
 #include <string.h>
 
@@ -179,8 +180,8 @@ static gr_status check_layout(const gr_call *call, const gr_layout *layout, int6
     return gr_call_fail(call, GR_ERR_OVERFLOW, "the result has more bytes than can be counted", "%s", text);
 }
 
-/* Makes the node and its elements. Long because the order matters: everything that can fail comes before the
- * node is left. */
+/* Makes the node and its elements. Long because the order matters: everything that can fail comes before
+   the node is left. */
 static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_grad)
 {
     gr_call *call = &r->call;
@@ -232,8 +233,7 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
 {
-    /* The graph of the first operand that knows one: an operand that was never set must not hide the error.
-     */
+    /* That of the first operand that knows one: an operand that was never set must not hide the error. */
     for (int i = 0; !g && operands && i < n; i++) g = operands[i].graph;
     if (!g) return gri_invalid(g);
     if (!op || !op->infer || (n > 0 && !operands) || (!attributes && op->attribute_bytes)) {
@@ -313,4 +313,25 @@ int gr_call_axis(const gr_call *call, int axis, int ndim)
     if (at >= 0 && at < ndim) return at;
     gr_call_fail(call, GR_ERR_AXIS, "axis out of range", "%d of %d axes", axis, ndim);
     return -1;
+}
+
+/* Whether each axis of `a` is one of out's, or of size 1. */
+static bool broadcasts_to(const gr_array *a, const gr_array *out)
+{
+    const int missing = out->ndim - a->ndim;
+    if (missing < 0) return false;
+    for (int axis = 0; axis < a->ndim; axis++)
+        if (a->dims[axis] != 1 && a->dims[axis] != out->dims[axis + missing]) return false;
+    return true;
+}
+
+gr_status gr_call_map(const gr_call *call, gr_loop *loop)
+{
+    if (!loop || call->n >= GRI_MAP_MOST)
+        return gr_call_fail(call, GR_ERR_ARGUMENT, "a map needs a loop and at most three operands", NULL);
+    for (int i = 0; i < call->n; i++)
+        if (!broadcasts_to(call->in[i], call->out))
+            return gr_call_fail(call, GR_ERR_SHAPE, "operands do not broadcast to the result", NULL);
+    gri_map(call->graph->threads, loop, call->attributes, call->out, call->n, call->in);
+    return GR_OK;
 }

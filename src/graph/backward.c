@@ -155,8 +155,8 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
     return gri_lookup(g, summed.index, summed.generation);
 }
 
-/* By the primitive's fast path, if it has one that applies: straight into the adjoint, or beside it and then
- * added. */
+/* By the primitive's fast path, if it has one that applies: straight into the adjoint, or beside it and
+   then added. */
 static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, const gri_node *operand)
 {
     gr_graph *g = w->g;
@@ -576,8 +576,7 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
     return GR_OK;
 }
 
-/* What leads from the targets upwards is needed. Operands come before what uses them, so one pass up is
- * enough. */
+/* What leads from the targets upwards is needed. Operands come before what uses them: one pass suffices. */
 static void spread_need(const walk *w)
 {
     for (uint32_t i = 1; i < w->step_top; i++) {

@@ -12,7 +12,7 @@ typedef struct gri_scratch {
 } gri_scratch;
 
 /* What gr_call_scratch needs stands behind the gr_call, so every call that is handed to forward or pull is
- * part of one of these. */
+   part of one of these. */
 typedef struct gri_running_call {
     gr_call call; /* first */
     gri_scratch *scratch;

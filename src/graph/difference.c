@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Steps shrink by a factor that is not a simple fraction, so that a periodic function is not sampled in its
- * period. */
+/* Steps shrink by no simple fraction, so that a periodic function is not sampled in its period. */
 static const double shrink = 2.61803398874989485;
 /* Faster where the function is not finite: its domain ends there. */
 static const double shrink_into_domain = 8;
@@ -22,14 +21,14 @@ typedef struct table {
 } table;
 
 /* An error in units of what is tolerated at this value. Across a pole the differences are small, and so are
- * their errors, but not in these units. */
+   their errors, but not in these units. */
 static double in_tolerances(const gri_difference *d, double error, double value)
 {
     return error / (d->atol + d->rtol * fabs(value));
 }
 
-/* Adds the next slope, of a step smaller by `shrink`; keeps the best entry in *best. `noise`: its rounding
- * error. */
+/* Adds the next slope, of a step smaller by `shrink` and of rounding error `noise`; keeps the best entry in
+   *best. */
 static void extrapolate(const gri_difference *d, table *t, double slope, double noise, gri_estimate *best)
 {
     double row[COLUMNS] = {slope}, factor = 1;

@@ -32,8 +32,8 @@ typedef struct drawing {
     gr_graph *g;
     const gri_node *root;
     gr_dot_options options; /* defaults filled in */
-    /* By index, for each of the two tables: 0: not drawn, UNNUMBERED: to be drawn, else number of the node
-     * + 1. */
+    /* By index, for each of the two tables. 0: not drawn; UNNUMBERED: to be drawn; else 1 + the number of
+       the node. */
     uint32_t *step_id, *kept_id;
     uint32_t step_top, kept_top;
     uint32_t n_nodes; /* numbered so far */
@@ -47,22 +47,7 @@ static uint32_t *id_of(const drawing *d, uint32_t index)
     return index & GRI_KEPT ? &d->kept_id[index & ~GRI_KEPT] : &d->step_id[index];
 }
 
-/* ---- Values ----------------------------------------------------------------------------------- */
-
-static double element(const gr_array *a, int64_t offset)
-{
-    switch (a->type) {
-    case GR_F32:
-        return (double)((const float *)a->data)[offset];
-    case GR_F64:
-        return ((const double *)a->data)[offset];
-    case GR_I32:
-        return ((const int32_t *)a->data)[offset];
-    case GR_BOOL:
-        return ((const uint8_t *)a->data)[offset];
-    }
-    return 0;
-}
+/* ---- Values ---- */
 
 /* Where the element of row-major position i lies. */
 static int64_t offset_of(const gr_array *a, int64_t i)
@@ -101,12 +86,12 @@ static void put_rows(drawing *d, const gr_array *a, number_style style)
     const int64_t columns = a->ndim > 0 ? a->dims[a->ndim - 1] : 1;
     int width = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        const int length = gri_number(number, element(a, offset_of(a, i)), style.digits, style.sign);
+        const int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
         if (length > width) width = length;
     }
     put(d, "<FONT FACE=\"Courier\">");
     for (int64_t i = 0; i < a->count; i++) {
-        int length = gri_number(number, element(a, offset_of(a, i)), style.digits, style.sign);
+        int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
         if (i > 0) put(d, i % columns == 0 ? "<BR/>" : "&#160;&#160;");
         for (; length < width && columns > 1; length++) put(d, "&#160;");
         gri_text_number(&d->text, number);
@@ -129,7 +114,7 @@ static summary summarise(const gr_array *a)
     for (int64_t row = 0; row < a->count; row += columns) {
         const int64_t first = offset_of(a, row);
         for (int64_t column = 0; column < columns; column++) {
-            const double x = element(a, first + column * stride), size = fabs(x);
+            const double x = gri_element(a, first + column * stride), size = fabs(x);
             s.low = x < s.low || isnan(x) ? x : s.low;
             s.high = x > s.high || isnan(x) ? x : s.high;
             if (size > largest) {
@@ -171,7 +156,7 @@ static void put_range(drawing *d, const gr_array *a)
 
 static bool in_full(const drawing *d, const gr_array *a) { return a->count <= d->options.max_elements; }
 
-/* ---- Labels ----------------------------------------------------------------------------------- */
+/* ---- Labels ---- */
 
 /* A label is a table of one column: dot gives lines of mixed size room only then. */
 static void put_row_break(drawing *d) { put(d, "</TD></TR><TR><TD>"); }
@@ -206,7 +191,7 @@ static void put_heading(drawing *d, const gri_node *node)
     if (bare && !value) put(d, "constant");
     if (value) {
         if (!bare) put(d, " = ");
-        put_number(d, element(a, 0), style_of(d, a, false));
+        put_number(d, gri_element(a, 0), style_of(d, a, false));
     }
     if (a->ndim > 0) {
         put(d, " <FONT POINT-SIZE=\"9\" COLOR=\"#555555\">");
@@ -245,7 +230,7 @@ static void put_gradient(drawing *d, const gri_node *node)
     if (a->count == 0) return;
     if (a->count == 1) {
         put(d, " ");
-        put_number(d, element(a, offset_of(a, 0)), style_of(d, a, true));
+        put_number(d, gri_element(a, offset_of(a, 0)), style_of(d, a, true));
     } else if (in_full(d, a)) {
         put(d, "<BR/>");
         put_rows(d, a, style_of(d, a, true));
@@ -268,9 +253,10 @@ static void put_tooltip(drawing *d, const gri_node *node)
     gri_text_escaped(&d->text, node->op->formula, TITLE_CHARACTERS, false);
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------
- * The defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come
- * first; the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
+/* ---- Nodes ---- */
+
+/* The defaults, set once at the top, are those of an operation: rounded, thin, white. Shape and line come
+   first; the fills, light tints of the palette of Okabe and Ito (2002), repeat what these say. */
 
 #define PARAMETER_FILL "#F9F2AE"
 #define INPUT_FILL     "#E3F2FB"
@@ -315,7 +301,7 @@ static void put_node(drawing *d, const gri_node *node)
     put(d, "\"];\n");
 }
 
-/* ---- Arrows ----------------------------------------------------------------------------------- */
+/* ---- Arrows ---- */
 
 /* What stands for an operand that is gone: a node of its own, named after its user and place. */
 static void put_released_id(drawing *d, uint32_t user_id, uint32_t k)
@@ -367,7 +353,7 @@ static void put_arrow(drawing *d, const gri_node *node, uint32_t k)
     put_arrow_look(d, node, k, operand);
 }
 
-/* ---- The whole -------------------------------------------------------------------------------- */
+/* ---- The whole ---- */
 
 static void put_legend(drawing *d)
 {
@@ -500,7 +486,7 @@ gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_do
     return status == GR_ERR_IO ? gri_fail(d.g, status, "dot: the writer did not take the text") : status;
 }
 
-/* ---- Into memory ------------------------------------------------------------------------------ */
+/* ---- Into memory ---- */
 
 typedef struct string {
     char *to;
@@ -532,7 +518,7 @@ gr_status gr_dot_write_string(gr_tensor root, char *to, size_t room, size_t *len
     return status;
 }
 
-/* ---- Into a file ------------------------------------------------------------------------------ */
+/* ---- Into a file ---- */
 
 static bool write_file(const char *text, size_t length, void *user)
 {

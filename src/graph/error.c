@@ -120,6 +120,18 @@ size_t gri_describe(char *to, size_t room, const gri_node *node, bool with_type)
     return length + gri_describe_shape(to + at, room - at, node->array.ndim, node->array.dims);
 }
 
+gr_status gri_fail_about(gr_graph *g, gr_status status, const gri_node *node, const char *format, ...)
+{
+    if (g->status != GR_OK) return status;
+    char what[GRI_MESSAGE_BYTES / 2], text[GRI_MESSAGE_BYTES / 4];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    gri_describe(text, sizeof text, node, status == GR_ERR_TYPE);
+    return gri_fail(g, status, "%s: %s", what, text);
+}
+
 /* The operands of a call as "x [2, 3] @ w [4, 5]": all that fit. */
 static void describe_operands(const gr_call *c, char *to, size_t room, bool with_type)
 {

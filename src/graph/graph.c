@@ -91,7 +91,7 @@ gr_status gr_graph_reset(gr_graph *g)
 {
     if (!g) return GR_ERR_HANDLE;
     if (g->n_scopes)
-        return gri_fail(g, GR_ERR_STATE, "reset: %u scopes are open; gr_scope_end frees their tensors",
+        return gri_fail(g, GR_ERR_STATE, "graph_reset: %u scopes are open; gr_scope_end frees their tensors",
                         g->n_scopes);
     const gr_status status = gri_check_no_walk(g, "reset");
     if (status != GR_OK) return status;
@@ -120,8 +120,7 @@ gr_scope gr_scope_begin(gr_graph *g)
     return (gr_scope){g, g->n_scopes, g->next_scope_id};
 }
 
-/* Reports survivors that cannot survive; the others still must. One that failed to be made has its error
- * already. */
+/* Reports survivors that cannot survive; the others still must. One that failed to be made has its error. */
 static gr_status check_survivors(gr_graph *g, int n, const gr_tensor *survivors)
 {
     gr_status status = GR_OK;
@@ -213,7 +212,7 @@ void *gr_graph_alloc(gr_graph *g, size_t bytes)
         gri_fail(g, GR_ERR_OVERFLOW, "graph_alloc: %zu bytes", bytes);
         return NULL;
     }
-    void *block = gri_own(g, bytes);
+    void *block = gri_own(g, "graph_alloc", bytes);
     if (block) memset(block, 0, bytes);
     return block;
 }

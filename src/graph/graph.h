@@ -3,10 +3,11 @@
  *
  * A handle is (graph, index, generation). The index names a slot in one of two tables:
  *   step slots  a stack. Operations push; reset and scope ends pop. The order of indices is the order of
- * creation, hence a topological order: an operation is made after its operands. kept slots  (GRI_KEPT set in
- * the index) a table with a free list: leaves outside any scope, gradients, and adjoints during a backward
- * pass. A kept node has no operands, so every kept node precedes every step node. Each time a slot is taken
- * its generation grows; a handle with another generation is stale.
+ *               creation, hence a topological order: an operation is made after its operands.
+ *   kept slots  (GRI_KEPT set in the index) a table with a free list: leaves outside any scope, gradients,
+ *               and adjoints during a backward pass. A kept node has no operands, so every kept node precedes
+ *               every step node.
+ * Each time a slot is taken its generation grows; a handle with another generation is stale.
  *
  * Nodes of step slots stand one behind the other in an arena, each a record of variable size: the struct,
  * then operands, attributes, dims, strides, and the elements themselves if they fit in GRI_INLINE_BYTES.
@@ -70,8 +71,7 @@ typedef struct gri_slot {
     uint32_t generation;
     union {
         uint32_t next_free; /* of a kept slot that is free */
-        uint32_t
-            owns; /* of a step slot: whether its node has anything outside its record; spares a pop the look */
+        uint32_t owns;      /* of a step slot: whether its node has anything outside its record */
     };
 } gri_slot;
 
@@ -130,6 +130,9 @@ struct gr_graph {
 
 /* Stores the error if none is pending; NULL graph allowed. Returns status. */
 gr_status gri_fail(gr_graph *g, gr_status status, const char *format, ...) GR_PRINTF(3, 4);
+/* The same, with ": name [2, 3]" behind the text; with the type, too, if status is GR_ERR_TYPE. */
+gr_status gri_fail_about(gr_graph *g, gr_status status, const gri_node *node, const char *format, ...)
+    GR_PRINTF(4, 5);
 /* GR_ERR_LIMIT or GR_ERR_MEMORY, whichever it was. `what` needed `bytes`. */
 gr_status gri_fail_memory(gr_graph *g, const char *what, size_t bytes);
 /* Writes "name [2, 3]", with the type if asked for, and returns the length it has or would have. */
@@ -141,6 +144,11 @@ size_t gri_describe_shape(char *to, size_t room, int ndim, const int64_t *dims);
 static inline size_t gri_element_bytes(gr_type type) { return type == GR_F64 ? 8 : type == GR_BOOL ? 1 : 4; }
 
 static inline gr_tensor gri_invalid(gr_graph *g) { return (gr_tensor){g, 0, 0}; }
+
+/* ---- tensor.c ---- */
+
+/* The element of any type at an offset in elements, as a double. */
+double gri_element(const gr_array *a, int64_t offset);
 
 /* ---- node.c ---- */
 
@@ -193,8 +201,8 @@ typedef struct gri_recipe {
     bool in_buffer; /* new elements never inside the record */
 } gri_recipe;
 
-/* A new node on the step stack, or in the kept table; elements not cleared. NULL, and the error set, if
- * memory runs out. */
+/* A new node on the step stack, or in the kept table; elements not cleared. Out of memory: NULL, and the
+   error set. */
 gri_node *gri_push(gr_graph *g, const gri_recipe *recipe);
 gri_node *gri_keep_new(gr_graph *g, const gri_recipe *recipe);
 
@@ -203,8 +211,7 @@ gri_node *gri_keep_value(gr_graph *g, const gri_node *node);
 /* A step leaf with the value of `node`. */
 gri_node *gri_push_value(gr_graph *g, const gri_node *node);
 void gri_kept_release(gr_graph *g, gri_node *node);
-/* Makes the elements contiguous and no one else's, so that they can be written. `keep`: the old values
- * matter. */
+/* Makes the elements contiguous and no one else's, to be written. `keep`: the old values matter. */
 gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep);
 
 gri_mark gri_mark_here(const gr_graph *g);
@@ -220,13 +227,13 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 /* GR_ERR_STATE while a walk is under way: a rule must not free what is walked over. `what` names the call. */
 gr_status gri_check_no_walk(gr_graph *g, const char *what);
 
-/* A block that lives as long as the graph; NULL and the error set on failure. */
-void *gri_own(gr_graph *g, size_t bytes);
+/* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
+void *gri_own(gr_graph *g, const char *what, size_t bytes);
 
 /* ---- shape.c ---- */
 
-/* Product of the dims; false if it, or the bytes of that many elements, do not fit in 63 bits, or a dim is
- * negative. */
+/* Product of the dims; false if a dim is negative, or if the product, or the bytes of that many elements,
+   do not fit in 63 bits. */
 bool gri_count(int ndim, const int64_t *dims, gr_type type, int64_t *count);
 static inline void gri_row_major(int ndim, const int64_t *dims, int64_t *strides)
 {

@@ -261,11 +261,11 @@ gr_status gri_pop_keeping(gr_graph *g, gri_mark mark, int n, const gr_tensor *su
     return GR_OK;
 }
 
-void *gri_own(gr_graph *g, size_t bytes)
+void *gri_own(gr_graph *g, const char *what, size_t bytes)
 {
     gri_owned *block = gri_alloc(&g->memory, bytes + GRI_ALIGN);
     if (!block) {
-        gri_fail_memory(g, "graph", bytes);
+        gri_fail_memory(g, what, bytes);
         return NULL;
     }
     block->bytes = bytes + GRI_ALIGN;

@@ -17,8 +17,7 @@ typedef struct gri_record_size {
 
 /* Room for one more slot, where there is none; false if memory ran out. */
 bool gri_grow_slots(gr_graph *g, gri_slots *table);
-/* Goes on to the next chunk of the arena, or makes one, that has room for a record; false if memory ran out.
- */
+/* Goes on to the next chunk of the arena that has room for a record, or makes one; false: out of memory. */
 bool gri_arena_advance(gr_graph *g, size_t bytes);
 /* The buffer of a new node's elements; NULL, and the error set, if memory ran out. */
 gri_buffer *gri_make_elements(gr_graph *g, const gri_recipe *r);
@@ -53,7 +52,7 @@ static inline bool gri_fill_shape(int64_t *dims, int64_t *strides, const gri_rec
 }
 
 /* Fills a record; index and generation are the caller's to set. Takes over `fresh`, the buffer of new
- * elements, if there is one. */
+   elements, or NULL. */
 static inline gri_node *gri_fill_record(void *record, const gri_recipe *r, const gri_record_size *s,
                                         gri_buffer *fresh)
 {

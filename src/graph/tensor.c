@@ -144,9 +144,7 @@ int64_t gr_dim(gr_tensor t, int axis)
     if (!node) return -1;
     const int ndim = node->array.ndim, at = axis < 0 ? axis + ndim : axis;
     if (at < 0 || at >= ndim) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        gri_fail(t.graph, GR_ERR_AXIS, "dim: there is no axis %d: %s", axis, text);
+        gri_fail_about(t.graph, GR_ERR_AXIS, node, "dim: there is no axis %d", axis);
         return -1;
     }
     return node->array.dims[at];
@@ -229,7 +227,7 @@ gr_status gr_read(gr_tensor t, void *to, int64_t count)
     return status;
 }
 
-static double element_as_double(const gr_array *a, int64_t offset)
+double gri_element(const gr_array *a, int64_t offset)
 {
     switch (a->type) {
     case GR_F32:
@@ -251,12 +249,10 @@ double gr_item(gr_tensor t)
     const gri_node *node = gri_resolve(t, "item");
     if (!node) return not_a_number;
     if (node->array.count != 1) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        gri_fail(t.graph, GR_ERR_SHAPE, "item: needs a tensor of one element: %s", text);
+        gri_fail_about(t.graph, GR_ERR_SHAPE, node, "item: needs a tensor of one element");
         return not_a_number;
     }
-    return element_as_double(&node->array, 0);
+    return gri_element(&node->array, 0);
 }
 
 static double bad_index(gr_tensor t, const gri_node *node, gr_status status, int n_index, int axis,
@@ -283,7 +279,7 @@ double gr_at(gr_tensor t, int n_index, const int64_t *index)
         if (at < 0 || at >= size) return bad_index(t, node, GR_ERR_INDEX, n_index, i, index[i]);
         offset += at * node->array.strides[i];
     }
-    return element_as_double(&node->array, offset);
+    return gri_element(&node->array, offset);
 }
 
 const void *gr_data(gr_tensor t)
@@ -291,9 +287,7 @@ const void *gr_data(gr_tensor t)
     const gri_node *node = gri_resolve(t, "data");
     if (!node) return NULL;
     if (!(node->flags & GRI_CONTIGUOUS)) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        gri_fail(t.graph, GR_ERR_SHAPE, "data: %s is not contiguous: use gr_read or gr_contiguous", text);
+        gri_fail_about(t.graph, GR_ERR_SHAPE, node, "data: not contiguous, use gr_read or gr_contiguous");
         return NULL;
     }
     return node->array.data;
@@ -301,17 +295,16 @@ const void *gr_data(gr_tensor t)
 
 /* ---- Writing leaves ---- */
 
-/* The leaf, ready to be written; its version is raised. NULL on error. `keep`: its old values matter. */
+/* The leaf or gradient, ready to be written; its version is raised. NULL on error. `keep`: its old values
+   matter. What is kept and no leaf is a gradient. */
 static gri_node *open_leaf(gr_tensor t, const char *what, bool keep)
 {
     gri_node *node = gri_resolve(t, what);
     if (!node) return NULL;
-    if (!(node->flags & GRI_LEAF)) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        gri_fail(t.graph, GR_ERR_STATE,
-                 "%s: only parameters and constants can be written, not results of operations: %s", what,
-                 text);
+    if (!(node->flags & GRI_LEAF) && !(node->index & GRI_KEPT)) {
+        gri_fail_about(
+            t.graph, GR_ERR_STATE, node,
+            "%s: only parameters, constants and gradients can be written, not results of operations", what);
         return NULL;
     }
     if (gri_make_writable(t.graph, node, keep) != GR_OK) return NULL;
@@ -378,12 +371,9 @@ gr_status gr_release(gr_tensor t)
     gr_graph *g = t.graph;
     const gr_status status = gri_check_no_walk(g, "release");
     if (status != GR_OK) return status;
-    if (!(node->index & GRI_KEPT) || !(node->flags & GRI_LEAF)) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        return gri_fail(g, GR_ERR_STATE,
-                        "release: only kept parameters and constants can be released, not %s", text);
-    }
+    if (!(node->index & GRI_KEPT) || !(node->flags & GRI_LEAF))
+        return gri_fail_about(g, GR_ERR_STATE, node,
+                              "release: only kept parameters and constants can be released");
     if (node->flags & GRI_PARAM) {
         uint32_t i = 0;
         while (g->params[i] != node->index) i++;
@@ -400,10 +390,8 @@ gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad)
     if (!node) return gri_invalid(t.graph);
     const bool is_leaf = node->flags & GRI_LEAF;
     if (!is_leaf || (requires_grad && !gr_type_is_float(node->array.type))) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, true);
-        gri_fail(t.graph, is_leaf ? GR_ERR_TYPE : GR_ERR_STATE, "set_requires_grad: only for %s, not %s",
-                 is_leaf ? "floats" : "parameters and constants", text);
+        gri_fail_about(t.graph, is_leaf ? GR_ERR_TYPE : GR_ERR_STATE, node, "set_requires_grad: only for %s",
+                       is_leaf ? "floats" : "parameters and constants");
         return gri_invalid(t.graph);
     }
     if (requires_grad)

@@ -53,7 +53,7 @@ void gri_text_symbol(gri_text *t, const char *utf8, const char *ascii)
     gri_text_put(t, t->ascii ? ascii : utf8);
 }
 
-/* ---- Text of others --------------------------------------------------------------------------- */
+/* ---- Text of others ---- */
 
 /* The first character of a text that is not at its end, and the number of its bytes; 0 if they are no UTF-8
    or no character that XML allows. */
@@ -127,7 +127,7 @@ void gri_text_escaped(gri_text *t, const char *text, size_t most, bool lines)
     }
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------- */
+/* ---- Numbers ---- */
 
 int gri_number(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign)
 {

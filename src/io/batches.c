@@ -24,8 +24,7 @@ struct gr_batches {
     uint32_t order[]; /* n of them */
 };
 
-/* ---- The order of an epoch --------------------------------------------------------------------------------
- */
+/* ---- The order of an epoch ---- */
 
 /* Keeps these streams apart from those that operations draw from a graph of the same seed. */
 static const uint64_t shuffle_key = UINT64_C(0x6a09e667f3bcc908); /* the fraction of sqrt(2) */
@@ -67,8 +66,7 @@ static void set_order(gr_batches *b)
     }
 }
 
-/* ---- Making -----------------------------------------------------------------------------------------------
- */
+/* ---- Making ---- */
 
 /* Whether a user's structure holds together. */
 static bool is_sound(const gr_idx *idx)
@@ -81,16 +79,17 @@ static bool is_sound(const gr_idx *idx)
 static gr_status check_set(gr_graph *g, const gr_idx *images, const gr_idx *labels)
 {
     if (!is_sound(images) || !is_sound(labels))
-        return gri_fail(g, GR_ERR_ARGUMENT, "batches: the %s are not what gr_idx_read returns",
+        return gri_fail(g, GR_ERR_ARGUMENT, "batches_create: the %s are not what gr_idx_read returns",
                         is_sound(images) ? "labels" : "images");
     char a[TEXT_BYTES], b[TEXT_BYTES];
     gri_describe_shape(a, sizeof a, images->shape.ndim, images->shape.dims);
     gri_describe_shape(b, sizeof b, labels->shape.ndim, labels->shape.dims);
     if (images->count == 0 || images->shape.dims[0] > UINT32_MAX)
         return gri_fail(g, GR_ERR_SHAPE,
-                        "batches: images %s: needs 1 to 2^32 - 1 images of at least one byte", a);
+                        "batches_create: images %s: needs 1 to 2^32 - 1 images of at least one byte", a);
     if (labels->shape.ndim != 1 || labels->shape.dims[0] != images->shape.dims[0])
-        return gri_fail(g, GR_ERR_SHAPE, "batches: labels %s for images %s: needs one label per image", b, a);
+        return gri_fail(g, GR_ERR_SHAPE, "batches_create: labels %s for images %s: needs one label per image",
+                        b, a);
     return GR_OK;
 }
 
@@ -101,17 +100,17 @@ gr_batches *gr_batches_create(gr_graph *g, const gr_idx *images, const gr_idx *l
     if (!g || g->status != GR_OK || check_set(g, images, labels) != GR_OK) return NULL;
     const int64_t n = images->shape.dims[0];
     if (batch < 1 || (o.drop_last && batch > n) || !isfinite(o.scale)) {
-        gri_fail(g, GR_ERR_ARGUMENT, "batches: batch %" PRId64 " of %" PRId64 " samples%s, scale %g", batch,
-                 n, o.drop_last ? ", incomplete ones dropped" : "", o.scale);
+        gri_fail(g, GR_ERR_ARGUMENT, "batches_create: batch %" PRId64 " of %" PRId64 " samples%s, scale %g",
+                 batch, n, o.drop_last ? ", incomplete ones dropped" : "", o.scale);
         return NULL;
     }
     size_t bytes;
     if (!gri_mul_size((size_t)n, sizeof(uint32_t), &bytes) ||
         !gri_add_size(bytes, sizeof(gr_batches), &bytes)) {
-        gri_fail(g, GR_ERR_OVERFLOW, "batches: %" PRId64 " samples", n);
+        gri_fail(g, GR_ERR_OVERFLOW, "batches_create: %" PRId64 " samples", n);
         return NULL;
     }
-    gr_batches *b = gri_own(g, bytes);
+    gr_batches *b = gri_own(g, "batches_create", bytes);
     if (!b) return NULL;
     *b = (gr_batches){.graph = g,
                       .images = images->data,
@@ -126,8 +125,7 @@ gr_batches *gr_batches_create(gr_graph *g, const gr_idx *images, const gr_idx *l
     return b;
 }
 
-/* ---- Handing out ------------------------------------------------------------------------------------------
- */
+/* ---- Handing out ---- */
 
 static gr_status check_targets(const gr_batches *b, gr_tensor x, gr_tensor labels)
 {

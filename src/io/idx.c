@@ -20,8 +20,7 @@ enum {
     TEXT_BYTES = 256
 };
 
-/* ---- Messages ---------------------------------------------------------------------------------------------
- */
+/* ---- Messages ---- */
 
 static gr_status fail_length(gr_graph *g, const char *name, const gr_idx *idx, const char *found)
 {
@@ -54,8 +53,7 @@ static gr_status fail_system(gr_graph *g, const char *name, const char *what, in
     return gri_fail(g, GR_ERR_IO, "idx: %s: %s: %s", name, what, text);
 }
 
-/* ---- The header -------------------------------------------------------------------------------------------
- */
+/* ---- The header ---- */
 
 static const char *type_name(uint8_t type)
 {
@@ -118,8 +116,7 @@ static gr_status finish(gr_status status, gr_idx *idx)
     return status;
 }
 
-/* ---- From memory ------------------------------------------------------------------------------------------
- */
+/* ---- From memory ---- */
 
 static gr_status parse(gr_graph *g, const uint8_t *bytes, size_t n, gr_idx *idx)
 {
@@ -142,8 +139,7 @@ gr_status gr_idx_parse(gr_graph *g, const void *bytes, size_t n, gr_idx *idx)
     return status == GR_OK ? finish(parse(g, bytes, n, idx), idx) : status;
 }
 
-/* ---- From a stream ----------------------------------------------------------------------------------------
- */
+/* ---- From a stream ---- */
 
 /* Reads `wanted` bytes. Fewer are an error; `had` bytes came before them. */
 static gr_status read_part(gr_graph *g, FILE *stream, const char *name, uint8_t *to, size_t had,

@@ -12,7 +12,7 @@ static gr_tensor make_param(gr_graph *g, const char *layer, const char *part, gr
     char name[NAME_BYTES];
     const int length = snprintf(name, sizeof name, "%s.%s", layer, part);
     if (length < 0 || (size_t)length >= sizeof name) {
-        gr_graph_fail(g, GR_ERR_NAME, "linear: a name of %d bytes; at most %d are possible", length,
+        gr_graph_fail(g, GR_ERR_NAME, "linear_create: a name of %d bytes; at most %d are possible", length,
                       NAME_BYTES - 1);
         return (gr_tensor){g, 0, 0};
     }
@@ -25,7 +25,7 @@ gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t 
     const gr_linear none = {{g, 0, 0}, {g, 0, 0}};
     if (!g || gr_graph_status(g) != GR_OK) return none;
     if (!name || !*name) {
-        gr_graph_fail(g, GR_ERR_NAME, "linear: a layer needs a name");
+        gr_graph_fail(g, GR_ERR_NAME, "linear_create: a layer needs a name");
         return none;
     }
     gr_linear layer = none;
@@ -33,7 +33,7 @@ gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t 
     if (layer.weight.index) layer.bias = make_param(g, name, "bias", type, GR_SHAPE(out));
     if (layer.bias.index && (init ? init : gr_init_xavier_uniform)(layer.weight) == GR_OK) return layer;
     if (gr_graph_status(g) == GR_OK)
-        gr_graph_fail(g, GR_ERR_CALLBACK, "linear: the initialiser of %s failed", name);
+        gr_graph_fail(g, GR_ERR_CALLBACK, "linear_create: the initialiser of %s failed", name);
     if (layer.weight.index) gr_release(layer.weight);
     if (layer.bias.index) gr_release(layer.bias);
     return none;

@@ -122,7 +122,9 @@ gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels)
         return invalid(logits);
     }
     if (!are_classes(loss, labels, x.dims[x.ndim - 1])) return invalid(logits);
-    const gr_tensor chosen = gr_gather(gr_log_softmax(logits, -1), -1, gr_unsqueeze(labels, -1));
+    const gr_tensor column = gr_named(gr_unsqueeze(labels, -1),
+                                      gr_name(labels)); /* known by its name in drawings */
+    const gr_tensor chosen = gr_gather(gr_log_softmax(logits, -1), -1, column);
     return gr_neg(gr_mean(chosen, GR_ALL_AXES, false));
 }
 

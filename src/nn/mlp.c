@@ -20,7 +20,7 @@ static bool add_layer(gr_graph *g, gr_mlp *net, const char *prefix, gr_type type
     char name[NAME_BYTES];
     const int i = net->n_layers, length = snprintf(name, sizeof name, "%sfc%d", prefix, i + 1);
     if (length < 0 || (size_t)length >= sizeof name) {
-        gr_graph_fail(g, GR_ERR_NAME, "mlp: the prefix is too long");
+        gr_graph_fail(g, GR_ERR_NAME, "mlp_create: the prefix is too long");
         return false;
     }
     net->layers[i] = gr_linear_create(g, name, type, sizes[i], sizes[i + 1], init);
@@ -35,7 +35,7 @@ gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes,
     const gr_mlp none = {0, NULL, NULL};
     if (!g || gr_graph_status(g) != GR_OK) return none;
     if (n_sizes < 2 || !sizes) {
-        gr_graph_fail(g, GR_ERR_ARGUMENT, "mlp: %d sizes%s; needs those of input and output at least",
+        gr_graph_fail(g, GR_ERR_ARGUMENT, "mlp_create: %d sizes%s; needs those of input and output at least",
                       n_sizes, sizes ? "" : " at NULL");
         return none;
     }
@@ -52,7 +52,7 @@ gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes,
 gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x)
 {
     if (net.n_layers < 1) {
-        gr_graph_fail(x.graph, GR_ERR_HANDLE, "mlp: the net has no layers: its creation failed");
+        gr_graph_fail(x.graph, GR_ERR_HANDLE, "mlp_forward: the net has no layers: its creation failed");
         return (gr_tensor){x.graph, 0, 0};
     }
     for (int i = 0; i < net.n_layers; i++) {

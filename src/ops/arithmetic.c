@@ -47,8 +47,7 @@ static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array
 {
     if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */
     const gr_array *const in[] = {gy, c->in[1 - i]};
-    gri_map(c->graph->threads, to->type == GR_F32 ? mul_f32 : mul_f64, NULL, to, 2, in);
-    return true;
+    return gri_map_pull(c, mul_f32, mul_f64, to, 2, in);
 }
 
 GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
@@ -109,8 +108,7 @@ WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)), scale_pull
 static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
 {
     (void)i;
-    gri_map(c->graph->threads, to->type == GR_F32 ? scale_f32 : scale_f64, c->attributes, to, 1, &gy);
-    return true;
+    return gri_map_pull(c, scale_f32, scale_f64, to, 1, &gy);
 }
 
 WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy, NULL)
@@ -127,7 +125,7 @@ GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2), 2 * (g * x))
 /* ---- pow ---- */
 
 /* x, but 1 where both masks hold: keeps infinities out of branches that do not count, whose cotangent 0 would
- * make NaN of them. */
+   make NaN of them. */
 static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
 {
     const gr_tensor one = gr_scalar(x.graph, gr_type_of(x), 1);

@@ -76,7 +76,7 @@ static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b
 
 static gr_status matmul_forward(const gr_call *c) { return multiply(c, c->in[0], c->in[1], c->out); }
 
-/* An array with its last two axes swapped; */
+/* An array with its last two axes swapped. */
 typedef struct transposed {
     gr_array array;
     int64_t dims[GR_MAX_NDIM], strides[GR_MAX_NDIM];

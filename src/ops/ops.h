@@ -1,6 +1,10 @@
 /*
  * What the files of src/ops share. A primitive is one block: its loops or kernel call, its rule, its
- * descriptor gri_op_<name>, its public constructor. registry.h lists the descriptors.
+ * descriptor gri_op_<name>, its public constructor. GRI_UNARY and GRI_BINARY make the block of an elementwise
+ * one; attributes, types other than float and fast paths of two operands are written out as in arithmetic.c.
+ *
+ * To add a primitive: its block in one of the files, its line in registry.h, its prototype in gradus/ops.h,
+ * its row in tests/test_primitives.c, without which the suite fails.
  *
  * Rules are given as expressions of gy (cotangent of the result), y (the result) and the operands by their
  * names.
@@ -14,13 +18,20 @@
 #include "ops/registry.h"
 #include "ops/kernels/map.h"
 
-/* Runs the loop for the type of the last operand over all operands. The loop gets the attributes as its
- * parameter. */
+/* Runs the loop for the type of the last operand over all operands. Its parameter: the attributes. */
 static inline gr_status gri_map_call(const gr_call *c, const gri_loops *loops)
 {
     gri_loop *loop = gri_loop_of(loops, c->in[c->n - 1]->type);
     gri_map(c->graph->threads, loop, c->attributes, c->out, c->n, c->in);
     return GR_OK;
+}
+
+/* For a pull: runs the loop for the type of `to`, which becomes the first of its arrays. */
+static inline bool gri_map_pull(const gr_call *c, gri_loop *f32, gri_loop *f64, const gr_array *to, int n,
+                                const gr_array *const *in)
+{
+    gri_map(c->graph->threads, to->type == GR_F32 ? f32 : f64, c->attributes, to, n, in);
+    return true;
 }
 
 /* Infers an elementwise operation that is defined for float only. */
@@ -63,8 +74,8 @@ static inline const gr_array *gri_array(gr_tensor t)
 /* The scalar 0 of the type of x. */
 static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
 
-/* Loops for f32 and f64 from one expression, and the forward that runs them. With <tgmath.h> exp(x) is
- * expf(x) for floats. */
+/* Loops for f32 and f64 from one expression, and the forward that runs them. By <tgmath.h> exp(x) of a float
+   is expf(x). */
 #define GRI_FORWARD1(NAME, EXPRESSION)                                       \
     GRI_LOOP1(NAME##_f32, float, float, EXPRESSION)                          \
     GRI_LOOP1(NAME##_f64, double, double, EXPRESSION)                        \
@@ -123,20 +134,18 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
         }                                                                                \
     }
 
-#define GRI_PULL1(NAME, PULL)                                                                             \
-    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL)                                                          \
-    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL)                                                         \
-    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)              \
-    {                                                                                                     \
-        const gr_array *const in[] = {gy, c->in[0], c->out};                                              \
-        (void)i;                                                                                          \
-        gri_map(c->graph->threads, to->type == GR_F32 ? NAME##_pull_f32 : NAME##_pull_f64, c->attributes, \
-                to, 3, in);                                                                               \
-        return true;                                                                                      \
+#define GRI_PULL1(NAME, PULL)                                                                \
+    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL)                                             \
+    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL)                                            \
+    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to) \
+    {                                                                                        \
+        const gr_array *const in[] = {gy, c->in[0], c->out};                                 \
+        (void)i;                                                                             \
+        return gri_map_pull(c, NAME##_pull_f32, NAME##_pull_f64, to, 3, in);                 \
     }
 
-/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, expression of x, rule, fast
- * path. */
+/* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, value as an expression of x,
+   rule, fast path. */
 #define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)    \
     GRI_FORWARD1(NAME, EXPRESSION)                          \
     GRI_RULE1(NAME, RULE)                                   \
@@ -151,7 +160,7 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
                                  .pull = NAME##_pull};      \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
 
-/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64. */
+/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64, without a fast path. */
 #define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \
     GRI_FORWARD2(NAME, EXPRESSION)                                   \
     GRI_RULE2(NAME, RULE_A, RULE_B)                                  \

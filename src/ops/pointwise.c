@@ -1,5 +1,7 @@
-/* Functions of one operand, elementwise. Each line: formula, value, rule, and the rule once more in the
- * scalars g, x and y. */
+/*
+ * Functions of one operand, elementwise. Each line: formula, value, rule, and the rule once more in the
+ * scalars g, x and y.
+ */
 #include "ops/ops.h"
 
 #include <tgmath.h>

@@ -64,8 +64,7 @@ static gr_status float_reduction_infer(const gr_call *c, gr_layout *out)
     return reduction_infer(c, out);
 }
 
-/* t, which has the shape of the result of a reduction of x, with the reduced axes as size 1, so that it
- * broadcasts to x. */
+/* t, of the shape of the result of a reduction of x, with the reduced axes as size 1: broadcasts to x. */
 static gr_tensor with_ones(const gr_call *c, gr_tensor t)
 {
     const reduction_attributes *k = c->attributes;
@@ -264,9 +263,7 @@ static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
     if (!node) return gri_invalid(x.graph);
     const int ndim = node->array.ndim, at = axis < 0 ? axis + ndim : axis;
     if (ndim > 0 && (at < 0 || at >= ndim)) {
-        char text[128];
-        gri_describe(text, sizeof text, node, false);
-        gri_fail(x.graph, GR_ERR_AXIS, "%s: axis %d is out of range: %s", op->name, axis, text);
+        gri_fail_about(x.graph, GR_ERR_AXIS, node, "%s: axis %d is out of range", op->name, axis);
         return gri_invalid(x.graph);
     }
     if (ndim == 0 || at == ndim - 1) return gri_apply1(op, x, NULL);
@@ -279,7 +276,7 @@ gr_tensor gr_log_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_log_
 static gr_status logsumexp_infer(const gr_call *c, gr_layout *out)
 {
     const gr_status status = last_axis_infer(c, out);
-    out->ndim--;
+    if (status == GR_OK) out->ndim--;
     return status;
 }
 

@@ -238,9 +238,7 @@ static int check_axis(gr_tensor x, const char *what, int axis, int ndim)
 {
     const int at = axis < 0 ? axis + ndim : axis;
     if (at >= 0 && at < ndim) return at;
-    char text[TEXT_BYTES];
-    gri_describe(text, sizeof text, gri_resolve(x, what), false);
-    gri_fail(x.graph, GR_ERR_AXIS, "%s: axis %d is out of range: %s", what, axis, text);
+    gri_fail_about(x.graph, GR_ERR_AXIS, gri_resolve(x, what), "%s: axis %d is out of range", what, axis);
     return -1;
 }
 
@@ -370,10 +368,8 @@ gr_tensor gr_select(gr_tensor x, int axis, int64_t index)
     if (at < 0) return gri_invalid(x.graph);
     const int64_t size = a->dims[at], position = index < 0 ? index + size : index;
     if (position < 0 || position >= size) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, gri_resolve(x, "select"), false);
-        gri_fail(x.graph, GR_ERR_INDEX, "select: position %" PRId64 " of axis %d is outside %s", index, axis,
-                 text);
+        gri_fail_about(x.graph, GR_ERR_INDEX, gri_resolve(x, "select"),
+                       "select: position %" PRId64 " of axis %d is out of range", index, axis);
         return gri_invalid(x.graph);
     }
     const slice_attributes k = {.axis = at, .start = position, .step = 1, .n = 1, .size = size};
@@ -431,10 +427,9 @@ gr_tensor gr_squeeze(gr_tensor x, gr_axes axes)
         const int axis = check_axis(x, "squeeze", i < GR_MAX_NDIM ? axes.axis[i] : a->ndim, a->ndim);
         if (axis < 0) return gri_invalid(x.graph);
         if (a->dims[axis] != 1 || drop >> axis & 1) {
-            char text[TEXT_BYTES];
-            gri_describe(text, sizeof text, gri_resolve(x, "squeeze"), false);
-            gri_fail(x.graph, a->dims[axis] != 1 ? GR_ERR_SHAPE : GR_ERR_AXIS, "squeeze: axis %d %s: %s",
-                     axes.axis[i], a->dims[axis] != 1 ? "is not of size 1" : "is named twice", text);
+            gri_fail_about(x.graph, a->dims[axis] != 1 ? GR_ERR_SHAPE : GR_ERR_AXIS,
+                           gri_resolve(x, "squeeze"), "squeeze: axis %d %s", axes.axis[i],
+                           a->dims[axis] != 1 ? "is not of size 1" : "is named twice");
             return gri_invalid(x.graph);
         }
         drop |= 1u << axis;

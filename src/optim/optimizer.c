@@ -42,7 +42,8 @@ static gr_status check_rate(gr_graph *g, const char *rule, double rate)
 static gr_status check_rule(gr_graph *g, const gr_rule *rule, double rate, const void *options)
 {
     if (!rule || !rule->name || !rule->update || rule->n_states < 0 || rule->n_states > GR_RULE_MAX_STATES)
-        return gri_fail(g, GR_ERR_ARGUMENT, "optimizer: a rule needs a name, an update and 0 to %d states",
+        return gri_fail(g, GR_ERR_ARGUMENT,
+                        "optimizer_create: a rule needs a name, an update and 0 to %d states",
                         GR_RULE_MAX_STATES);
     const void *o = options ? options : rule->default_options;
     if (rule->option_bytes && !o) return gri_fail(g, GR_ERR_ARGUMENT, "%s: needs options", rule->name);

@@ -1,4 +1,5 @@
-/* Copies between arrays of one type, whatever their strides. Bits are copied, not values: NaNs keep theirs.
+/*
+ * Copies between arrays of one type, whatever their strides. Bits are copied, not values: NaNs keep theirs.
  */
 #ifndef GRI_OPS_KERNELS_COPY_H
 #define GRI_OPS_KERNELS_COPY_H

@@ -62,8 +62,7 @@ typedef struct plan {
         }                                                                                   \
     }
 
-/* The same sums, four columns at a time while there are four: one sum alone waits for each of its additions.
- */
+/* The same sums, four columns at a time while there are four: one sum alone waits for its additions. */
 #define TINY_PRODUCT(name, scalar)                                                          \
     static void name(const gri_gemm *g, const scalar *a, const scalar *b, scalar *c)        \
     {                                                                                       \

@@ -27,9 +27,9 @@ static inline gri_loop *gri_loop_of(const gri_loops *loops, gr_type type)
                             : loops->boolean;
 }
 
-/* out[...] = loop(in[0][...], in[1][...], ...), where each `in` broadcasts to the shape of `out`. n_in < GRI_MAP_MOST. Arrays
-   may be strided, but elements of `out` must not overlap. Big maps are split over the threads; each element is computed
-   by one of them. */
+/* out[...] = loop(in[0][...], in[1][...], ...), where each `in` broadcasts to the shape of `out`.
+   n_in < GRI_MAP_MOST. Arrays may be strided, but elements of `out` must not overlap. Big maps are split over
+   the threads; each element is computed by one of them. */
 void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
              const gr_array *const *in);
 

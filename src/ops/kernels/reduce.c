@@ -120,8 +120,7 @@ static int64_t offset_of(const axes_list *list, int n, int64_t index)
 
 #define PLUS(R, X)   ((R) + (X))
 #define LARGER(R, X) ((X) > (R) || (X) != (X) ? (X) : (R))
-/* i32 sums wrap around, as arithmetic on i32 does; unsigned 64-bit addition does so without being undefined.
- */
+/* i32 sums wrap around, as arithmetic on i32 does; addition of uint64_t does so without being undefined. */
 #define PLUS_I32(R, X) ((R) + (X))
 
 FOLDS(sum_f32, float, double, 0.0, PLUS)

@@ -9,12 +9,10 @@
 
 #include "ops/kernels/map.h"
 
-/* Axes as bits: bit i is axis i of `in`. `out` is contiguous and holds the elements of the other axes in
- * order. */
-void gri_reduce_sum(gri_threads *threads, const gr_array *out, const gr_array *in,
-                    uint32_t axes); /* f32, f64, i32 */
-void gri_reduce_max(gri_threads *threads, const gr_array *out, const gr_array *in,
-                    uint32_t axes); /* the same; NaN wins */
+/* Axes as bits: bit i is axis i of `in`. `out` is contiguous: the elements of the other axes, in order.
+   f32, f64 or i32. The largest of elements among which is a NaN is NaN. */
+void gri_reduce_sum(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes);
+void gri_reduce_max(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes);
 
 /* Along the last axis of `in`, any strides, f32 or f64; out is contiguous. */
 void gri_softmax(gri_threads *threads, const gr_array *out, const gr_array *in);
