@@ -190,10 +190,10 @@ static void test_rows(void)
 static void test_tails(void)
 {
     gr_graph *g = gr_graph_create(NULL);
-    const double far = -709.5;
+    const double far = -720; /* e^720 overflows; e^-720 is there, but subnormal */
     CHECK_NEAR(gr_item(gr_sigmoid(gr_scalar(g, GR_F64, far))) / exp(far), 1, 1e-14);
     CHECK_NEAR(gr_item(gr_softplus(gr_scalar(g, GR_F64, -40))) / exp(-40), 1, 1e-14);
-    CHECK_NEAR(gr_item(gr_sigmoid(gr_scalar(g, GR_F32, -88))) / exp(-88), 1, 1e-5);
+    CHECK_NEAR(gr_item(gr_sigmoid(gr_scalar(g, GR_F32, -95))) / exp(-95), 1, 1e-3);
     gr_graph_destroy(g);
 }
 
