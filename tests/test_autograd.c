@@ -190,6 +190,34 @@ static void test_unused_and_duplicate_inputs(void)
     finish(g);
 }
 
+/* A leaf that stands where a released one stood does not make the other one's history needed. */
+static void test_released_slot(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor gone = variable(g, 3), y = gr_square(gone);
+    CHECK(gr_release(gone) == GR_OK);
+    const gr_tensor x = variable(g, 5), outputs[] = {y, gr_square(x)};
+    CHECK(x.index == gone.index); /* else this tests nothing */
+    gr_tensor d;
+    CHECK(gr_grad(2, outputs, 1, &x, NULL, NULL, &d) == GR_OK && gr_item(d) == 10);
+    finish(g);
+}
+
+/* Gradients are leaves like others: adding to them and zeroing them is noticed by what has used them. */
+static void test_used_gradients(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(g, 3);
+    for (int zero = 0; zero < 2; zero++) {
+        CHECK(gr_backward(gr_square(x)) == GR_OK);
+        const gr_tensor y = gr_mul(gr_gradient(x), x);
+        CHECK((zero ? gr_zero_grad(x) : gr_backward(gr_square(x))) == GR_OK);
+        CHECK(gr_backward(y) == GR_ERR_MODIFIED);
+        gr_graph_clear_error(g);
+    }
+    finish(g);
+}
+
 static void test_several_outputs(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -461,6 +489,8 @@ int main(void)
     RUN(test_diamonds);
     RUN(test_reused_operands);
     RUN(test_unused_and_duplicate_inputs);
+    RUN(test_released_slot);
+    RUN(test_used_gradients);
     RUN(test_several_outputs);
     RUN(test_interior_targets);
     RUN(test_twice_with_retain);

@@ -211,6 +211,47 @@ static void test_wrong_rules(void)
     gr_graph_destroy(g);
 }
 
+/* y = x^2 with a rule that is wrong at its first use only, hence for one of the two cotangents. */
+static gr_tensor once_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    int *uses = *(int *const *)c->attributes;
+    (void)i;
+    return gr_mul(gy, gr_scale(c->operands[0], (*uses)++ == 0 ? 3 : 2));
+}
+
+static gr_status once_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
+
+static gr_status once_forward(const gr_call *c)
+{
+    const double *x = c->in[0]->data;
+    double *y = c->out->data;
+    for (int64_t i = 0; i < c->out->count; i++) y[i] = x[i] * x[i];
+    return GR_OK;
+}
+
+static gr_tensor wrong_once(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    static const gr_op op = {.name = "wrong_once",
+                             .arity = 1,
+                             .attribute_bytes = sizeof(int *),
+                             .infer = once_infer,
+                             .forward = once_forward,
+                             .vjp = once_vjp};
+    return gr_apply(g, &op, n, in, &user);
+}
+
+static void test_wrong_for_one_cotangent(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = leaf(g, GR_SHAPE(3), 1, 0.1);
+    for (int first_use = -1; first_use <= 1; first_use++) { /* wrong for the second, the first, none */
+        int uses = first_use;
+        const gr_check_result r = check(g, wrong_once, 1, &x, &uses, 1);
+        CHECK(r.passed == (first_use == 1) && r.failed == (first_use == 1 ? 0 : 3));
+    }
+    gr_graph_destroy(g);
+}
+
 static void test_wrong_matrix_rules(void)
 {
     static const struct matrix_rule {
@@ -508,10 +549,13 @@ static void test_failing_functions(void)
     gr_graph *g = gr_graph_create(NULL);
     const double values[] = {1, 2, 3};
     const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(3), values);
-    for (int at = 1; at < 12; at++) {
-        int calls = at;
-        expect_error(g, failing, 1, &x, &calls, &(gr_check_options){.order = 2}, GR_ERR_CALLBACK, "weather");
-        CHECK(same_bits(x, values) && !gr_requires_grad(x));
+    const gr_tensor small = gr_keep(gr_add_scalar(x, 0)); /* its elements are in its record */
+    for (int at = 1; at < 24; at++) {
+        int calls = 1 + at / 2;
+        const gr_tensor leaf = at % 2 ? x : small;
+        expect_error(g, failing, 1, &leaf, &calls, &(gr_check_options){.order = 2}, GR_ERR_CALLBACK,
+                     "weather");
+        CHECK(same_bits(leaf, values) && !gr_requires_grad(leaf));
     }
     expect_error(g, nothing, 1, &x, NULL, NULL, GR_ERR_CALLBACK, "returned no tensor");
     expect_error(g, wrong_shape, 1, &x, NULL, NULL, GR_ERR_SHAPE, "matmul");
@@ -655,6 +699,7 @@ static void test_report(void)
 int main(void)
 {
     RUN(test_wrong_rules);
+    RUN(test_wrong_for_one_cotangent);
     RUN(test_wrong_matrix_rules);
     RUN(test_tiny_wrong_gradients);
     RUN(test_one_of_many);

@@ -124,6 +124,35 @@ static void foreign_cotangent(fixture *f)
 {
     f->status = gr_backward_with(f->loss, &(gr_backward_options){.cotangent = f->foreign});
 }
+static void cotangent_of_same_count(fixture *f)
+{
+    const gr_tensor h = gr_named(gr_tanh(f->w), "h"), u = gr_ones(f->g, GR_F64, GR_SHAPE(3, 2));
+    f->status = gr_backward_with(h, &(gr_backward_options){.cotangent = u});
+}
+static void cotangent_of_other_type(fixture *f)
+{
+    const gr_tensor h = gr_named(gr_tanh(f->w), "h"), u = gr_ones(f->g, GR_F32, GR_SHAPE(2, 3));
+    f->status = gr_backward_with(h, &(gr_backward_options){.cotangent = u});
+}
+static void grad_of_labels(fixture *f)
+{
+    const gr_tensor one = gr_named(gr_full(f->g, GR_I32, GR_SCALAR, 1), "one");
+    gr_tensor gradient;
+    f->status = gr_grad(1, &one, 1, &f->w, NULL, NULL, &gradient);
+    f->result = gradient;
+    f->returns_tensor = true;
+}
+static void data_of_strided(fixture *f)
+{
+    CHECK(gr_data(gr_transpose(f->w, 0, 1)) == NULL);
+    f->status = gr_graph_status(f->g);
+}
+static void smallish_dims(fixture *f) { returned(f, gr_zeros(f->g, GR_F64, GR_SHAPE(INT32_MAX, INT32_MAX))); }
+static void joined_too_long(fixture *f)
+{
+    const gr_tensor half = gr_zeros(f->g, GR_BOOL, GR_SHAPE(0, INT64_MAX / 2)), parts[] = {half, half, half};
+    returned(f, gr_concat(3, parts, 1));
+}
 static void foreign_survivor(fixture *f)
 {
     const gr_scope scope = gr_scope_begin(f->g);
@@ -218,6 +247,11 @@ static void index_outside(fixture *f)
 {
     const int32_t at[] = {-4};
     returned(f, gr_index_select(f->b, 0, gr_constant(f->g, GR_I32, GR_SHAPE(1), at)));
+}
+static void index_just_outside(fixture *f)
+{
+    const int32_t at[] = {2, 3};
+    returned(f, gr_index_select(f->b, 0, gr_constant(f->g, GR_I32, GR_SHAPE(2), at)));
 }
 static void element_outside(fixture *f)
 {
@@ -403,6 +437,9 @@ static const error_case cases[] = {
     CASE(GR_ERR_SHAPE, short_write, "write: ", "5 elements", "w [2, 3]", "6"),
     CASE(GR_ERR_SHAPE, item_of_many, "item: ", "one element", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, batch_shapes, "matmul: ", "[2, 4, 3] @ ", "[3, 3, 4]"),
+    CASE(GR_ERR_SHAPE, cotangent_of_same_count,
+         "backward: cotangent full f64 [3, 2] for output h f64 [2, 3]"),
+    CASE(GR_ERR_SHAPE, data_of_strided, "data: permute [3, 2] is not contiguous", "gr_read"),
     CASE(GR_ERR_SHAPE, rule_too_large, "too_large", "[7]", "b f64 [3]"),
     CASE(GR_ERR_TYPE, mixed_types, "add: types differ", "fc1.weight f32 [512, 10]", "w f64 [2, 3]"),
     CASE(GR_ERR_TYPE, sine_of_labels, "sin: needs f32 or f64", "labels i32 [3]"),
@@ -410,6 +447,8 @@ static const error_case cases[] = {
     CASE(GR_ERR_TYPE, no_type, "full: 17 is not a type"),
     CASE(GR_ERR_TYPE, no_type_cast, "cast: not a type", "17"),
     CASE(GR_ERR_TYPE, float_index, "index_select: the index must be i32", "b f64 [3]"),
+    CASE(GR_ERR_TYPE, cotangent_of_other_type, "backward: cotangent full f32 [2, 3] for output h f64 [2, 3]"),
+    CASE(GR_ERR_TYPE, grad_of_labels, "grad: output 1 is i32; only floats"),
     CASE(GR_ERR_TYPE, derivative_of_labels, "derivative: ", "labels i32 [3]"),
     CASE(GR_ERR_GRAPH, other_graph, "mul: operand 2 belongs to another graph"),
     CASE(GR_ERR_GRAPH, foreign_input, "grad: input 1 belongs to another graph"),
@@ -436,9 +475,12 @@ static const error_case cases[] = {
     CASE(GR_ERR_INDEX, label_too_large, "one_hot: label outside the classes", "labels [3]",
          "label 2, 2 classes"),
     CASE(GR_ERR_INDEX, index_outside, "index_select: ", "b [3]", "position -4, size 3"),
+    CASE(GR_ERR_INDEX, index_just_outside, "index_select: ", "b [3]", "position 3, size 3"),
     CASE(GR_ERR_INDEX, element_outside, "at: index 3 of axis 1", "w [2, 3]"),
     CASE(GR_ERR_INDEX, select_outside, "select: position 2 of axis 0", "w [2, 3]"),
     CASE(GR_ERR_OVERFLOW, huge_dims, "full: ", "9223372036854775807"),
+    CASE(GR_ERR_OVERFLOW, smallish_dims, "full: ", "[2147483647, 2147483647]"),
+    CASE(GR_ERR_OVERFLOW, joined_too_long, "concat: too long"),
     CASE(GR_ERR_OVERFLOW, huge_product, "expand: ", "[2147483648, 2147483648]"),
     CASE(GR_ERR_OVERFLOW, huge_beside_nothing, "full: ", "[0, 9223372036854775807"),
     CASE(GR_ERR_NAME, same_name, "param: there is a parameter named w already"),
@@ -829,6 +871,7 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_OVERFLOW, gr_reshape(f.w, GR_SHAPE(INT64_MAX, INT64_MAX)));
     FAILS(GR_ERR_NDIM, gr_expand(f.w, (gr_shape){.ndim = 9}));
     FAILS(GR_ERR_NDIM, gr_expand(f.w, (gr_shape){.ndim = -1}));
+    FAILS(GR_ERR_SHAPE, gr_expand(f.w, GR_SHAPE(-1, 2, 3)));
     FAILS(GR_ERR_SHAPE, gr_sum_to(f.w, (gr_shape){.ndim = 99}));
     FAILS(GR_ERR_NDIM, gr_sum(f.w, (gr_axes){.n = 99}, false));
     FAILS(GR_ERR_NDIM, gr_logsumexp(f.w, (gr_axes){.n = 99}, false));

@@ -176,6 +176,28 @@ static void test_some_survivors_fail(void)
     finish(g);
 }
 
+/* The index of another graph's tensor, or of one that is gone, names nothing that would survive for it. */
+static void test_strangers_do_not_survive(void)
+{
+    gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);
+    gr_tensor foreign = gr_scalar(other, GR_F64, 1);
+    for (int i = 0; i < 20; i++) foreign = gr_sin(foreign);
+    for (int stale = 0; stale < 2; stale++) {
+        const gr_scope scope = gr_scope_begin(g);
+        gr_tensor inner = gr_scalar(g, GR_F64, 1), stranger = foreign;
+        if (stale) stranger = (gr_tensor){g, inner.index, inner.generation - 1};
+        for (int i = 0; i < 40; i++) gr_sin(inner);
+        CHECK(gr_scope_end(scope, 1, &stranger) == (stale ? GR_ERR_STALE : GR_ERR_GRAPH));
+        gr_graph_clear_error(g);
+        CHECK(!gr_is_valid(inner));
+        inner = gr_scalar(g, GR_F64, 1);
+        CHECK(inner.index == 1); /* nothing stands before it */
+        gr_graph_reset(g);
+    }
+    finish(g);
+    finish(other);
+}
+
 /* ---- Recording -------------------------------------------------------------------------------------------
  */
 
@@ -378,6 +400,28 @@ static void test_warm_steps_do_not_allocate(void)
     CHECK(ledger_balances(&books));
 }
 
+/* Gradients that are added up, and not cleared, take no more memory with each pass. */
+static void test_adding_up_takes_no_memory(void)
+{
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(30), NULL),
+                    s = gr_param(g, "s", GR_F64, GR_SCALAR, NULL);
+    size_t used = 0;
+    long calls = 0;
+    for (int pass = 0; pass < 50; pass++) {
+        CHECK(gr_backward(total(gr_mul(gr_add(w, s), gr_exp(w)))) == GR_OK);
+        gr_tensor d[2];
+        const gr_tensor y = total(gr_exp(gr_add(w, s))), by[] = {w, s};
+        CHECK(gr_grad(1, &y, 2, by, NULL, NULL, d) == GR_OK);
+        gr_graph_reset(g);
+        if (pass == 2) used = gr_graph_memory(g).used, calls = books.calls;
+    }
+    CHECK(gr_graph_memory(g).used == used && books.calls == calls);
+    finish(g);
+    CHECK(ledger_balances(&books));
+}
+
 /* The limit is never passed; what does not fit is an error; what fits goes on. */
 static void test_limit_is_exact(void)
 {
@@ -446,12 +490,14 @@ int main(void)
     RUN(test_outer_end_closes_inner);
     RUN(test_survivors_keep_their_history);
     RUN(test_some_survivors_fail);
+    RUN(test_strangers_do_not_survive);
     RUN(test_no_grad_and_detach);
     RUN(test_gradients_add_up);
     RUN(test_gradients_are_apart);
     RUN(test_figures);
     RUN(test_trim_in_scopes);
     RUN(test_warm_steps_do_not_allocate);
+    RUN(test_adding_up_takes_no_memory);
     RUN(test_limit_is_exact);
     RUN(test_limit_is_recoverable);
     return TEST_EXIT;

@@ -289,6 +289,14 @@ static void test_versions(void)
     CHECK(gr_optimizer_step(opt) == GR_OK);
     for (int i = 0; i < N; i++) CHECK(GR_AT(before, i) == start[i] && GR_AT(x, i) != start[i]);
     CHECK(gr_backward(loss) == GR_ERR_MODIFIED);
+    gr_graph_clear_error(g);
+    /* what is remembered is a leaf, too */
+    opt = gr_momentum(g, 0.01, 0.9);
+    const gr_tensor v = gr_optimizer_state(opt, 0, 0), zeros = gr_keep(v),
+                    z = gr_keep(gr_ones(g, GR_F64, GR_SHAPE(N)));
+    const gr_tensor used = gr_sum(gr_mul(gr_set_requires_grad(z, true), v), GR_ALL_AXES, false);
+    CHECK(gr_optimizer_step(opt) == GR_OK && GR_AT(zeros, 0) == 0 && GR_AT(v, 0) != 0);
+    CHECK(gr_backward(used) == GR_ERR_MODIFIED);
     gr_graph_destroy(g);
 }
 

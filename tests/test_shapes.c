@@ -250,6 +250,19 @@ static void test_joining(void)
     finish();
 }
 
+/* An index of several axes between axes of other sizes: they become one, and index_select is undone. */
+static void test_index_of_two_axes(void)
+{
+    begin();
+    const int32_t at[] = {0, 4, 4, 2, 0, 1};
+    const gr_tensor index = gr_constant(g, GR_I32, GR_SHAPE(3, 2), at);
+    const gr_tensor y = gr_ones(g, GR_F64, GR_SHAPE(7, 3, 2, 4)), x = gr_index_add(y, 1, index, 5);
+    CHECK(has_shape(x, GR_SHAPE(7, 5, 4)));
+    CHECK(has_values(gr_select(gr_select(x, 2, 3), 0, 6), NUMBERS(2, 1, 1, 0, 2)));
+    CHECK(has_shape(gr_index_select(x, 1, index), gr_shape_of(y)));
+    finish();
+}
+
 /* ---- Odd shapes through everything -----------------------------------------------------------------------
  */
 
@@ -476,6 +489,7 @@ int main(void)
     RUN(test_slice);
     RUN(test_select_expand_squeeze);
     RUN(test_joining);
+    RUN(test_index_of_two_axes);
     RUN(test_odd_shapes);
     RUN(test_matmul_shapes);
     RUN(test_broadcasting);

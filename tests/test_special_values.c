@@ -197,10 +197,43 @@ static void test_tails(void)
     gr_graph_destroy(g);
 }
 
+/* As C converts, and INT32_MIN where C does not say. */
+static void test_casts(void)
+{
+    static const struct {
+        double from, to_i32;
+        bool to_bool;
+    } rows[] = {{0, 0, false},
+                {-0.0, 0, false},
+                {0.5, 0, true},
+                {-0.75, 0, true},
+                {256, 256, true},
+                {-2.9, -2, true},
+                {NAN, INT32_MIN, true},
+                {INF, INT32_MIN, true},
+                {-INF, INT32_MIN, true},
+                {2147483647.5, INT32_MAX, true},
+                {2147483648.0, INT32_MIN, true},
+                {-2147483648.5, INT32_MIN, true},
+                {-2147483649.0, INT32_MIN, true}};
+    gr_graph *g = gr_graph_create(NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const gr_tensor x = gr_scalar(g, GR_F64, rows[i].from);
+        CHECK(gr_item(gr_cast(x, GR_I32)) == rows[i].to_i32);
+        CHECK(gr_item(gr_cast(x, GR_BOOL)) == rows[i].to_bool);
+        CHECK(gr_item(gr_cast(gr_cast(x, GR_F32), GR_BOOL)) == rows[i].to_bool);
+    }
+    CHECK(gr_item(gr_cast(gr_scalar(g, GR_F32, 0x1p31), GR_I32)) == INT32_MIN);
+    CHECK(gr_item(gr_cast(gr_scalar(g, GR_I32, 512), GR_BOOL)) == 1);
+    CHECK(gr_item(gr_cast(gr_scalar(g, GR_BOOL, 7), GR_F32)) == 1);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_points);
     RUN(test_rows);
     RUN(test_tails);
+    RUN(test_casts);
     return TEST_EXIT;
 }
