@@ -218,6 +218,22 @@ static void test_used_gradients(void)
     finish(g);
 }
 
+/* A walk is recorded if it is asked to be, whatever is switched off around it, and then leaves that switched off. */
+static void test_recorded_without_recording(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(g, 2), y = gr_mul(gr_square(x), x);
+    gr_tensor d, dd;
+    gr_no_grad_begin(g);
+    CHECK(gr_grad(1, &y, 1, &x, NULL, &(gr_grad_options){.record = true}, &d) == GR_OK);
+    CHECK(gr_requires_grad(d) && !gr_is_recording(g) && !gr_requires_grad(gr_square(x)));
+    CHECK(gr_grad(1, &d, 1, &x, NULL, NULL, &dd) == GR_OK && gr_item(dd) == 12);
+    CHECK(!gr_requires_grad(dd) && !gr_is_recording(g));
+    gr_no_grad_end(g);
+    CHECK(gr_is_recording(g) && gr_requires_grad(gr_square(x)));
+    finish(g);
+}
+
 static void test_several_outputs(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -491,6 +507,7 @@ int main(void)
     RUN(test_unused_and_duplicate_inputs);
     RUN(test_released_slot);
     RUN(test_used_gradients);
+    RUN(test_recorded_without_recording);
     RUN(test_several_outputs);
     RUN(test_interior_targets);
     RUN(test_twice_with_retain);

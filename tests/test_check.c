@@ -632,6 +632,7 @@ static void test_wrong_arguments(void)
     const gr_tensor i32 = gr_constant(g, GR_I32, GR_SHAPE(2), NULL), none = GR_NONE;
     const gr_tensor foreign = gr_constant(other, GR_F64, GR_SHAPE(2), NULL);
     expect_error(g, square, 1, &f32, NULL, NULL, GR_ERR_TYPE, "f64");
+    expect_error(g, square, 2, (gr_tensor[]){x, f32}, NULL, NULL, GR_ERR_TYPE, "input 2 is constant f32 [2]");
     expect_error(g, square, 1, &step, NULL, NULL, GR_ERR_STATE, "gr_keep");
     expect_error(g, square, 1, &i32, NULL, NULL, GR_ERR_TYPE, "no input");
     expect_error(g, square, 1, &none, NULL, NULL, GR_ERR_HANDLE, "input 1");

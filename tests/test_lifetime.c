@@ -422,6 +422,45 @@ static void test_adding_up_takes_no_memory(void)
     CHECK(ledger_balances(&books));
 }
 
+/* What rules build during a walk that is not recorded is gone after it. */
+static void test_walks_leave_nothing(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(3), (double[]){1, 2, 3});
+    gr_tensor d;
+    const gr_tensor y = total(gr_div(gr_softmax(w, 0), gr_maximum(w, gr_square(w)))),
+                    before = gr_scalar(g, GR_F64, 1);
+    CHECK(gr_grad(1, &y, 1, &w, NULL, &(gr_grad_options){.retain = true}, &d) == GR_OK);
+    CHECK(d.index == before.index + 1 && gr_backward(y) == GR_OK);
+    CHECK(gr_scalar(g, GR_F64, 1).index == d.index + 1);
+    finish(g);
+}
+
+/* A record larger than the chunk of the arena that comes next, left from before a reset. */
+static void test_large_records(void)
+{
+    enum { PARTS = 6000 };
+    static gr_tensor parts[PARTS];
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(1), (double[]){2});
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < PARTS; i++) parts[i] = w;
+        for (int i = 0; i < 150; i++) parts[i] = gr_square(w); /* into the second chunk, not beyond */
+        gr_graph_reset(g);
+        for (int i = 0; i < 3; i++) parts[i] = gr_square(w);
+        for (int i = 3; i < PARTS; i++) parts[i] = w;
+        const gr_tensor y = total(gr_concat(PARTS, parts, 0));
+        CHECK(gr_item(y) == 3 * 4 + (PARTS - 3) * 2 && gr_backward(y) == GR_OK);
+        CHECK(GR_AT(gr_gradient(w), 0) == 3 * 4 + (PARTS - 3));
+        gr_clear_grads(g);
+        gr_graph_reset(g);
+        gr_graph_trim(g);
+    }
+    finish(g);
+    CHECK(ledger_balances(&books));
+}
+
 /* The limit is never passed; what does not fit is an error; what fits goes on. */
 static void test_limit_is_exact(void)
 {
@@ -498,6 +537,8 @@ int main(void)
     RUN(test_trim_in_scopes);
     RUN(test_warm_steps_do_not_allocate);
     RUN(test_adding_up_takes_no_memory);
+    RUN(test_walks_leave_nothing);
+    RUN(test_large_records);
     RUN(test_limit_is_exact);
     RUN(test_limit_is_recoverable);
     return TEST_EXIT;

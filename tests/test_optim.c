@@ -266,7 +266,8 @@ static void test_all_or_nothing(void)
     CHECK(gr_optimizer_step(opt) == GR_ERR_STALE && GR_AT(a, 0) == start[0]);
     expect(g, GR_ERR_STALE, "adam: parameter 2 of 2 was released");
     CHECK(gr_optimizer_steps(opt, 0) == 0);
-    CHECK(gr_optimizer_release(opt) == GR_OK);
+    const gr_tensor state = gr_optimizer_state(opt, 0, 1);
+    CHECK(gr_is_valid(state) && gr_optimizer_release(opt) == GR_OK && !gr_is_valid(state));
     CHECK(gr_optimizer_step(opt) == GR_ERR_STATE);
     expect(g, GR_ERR_STATE, "released");
     opt = gr_adam(g, 0.1);

@@ -417,6 +417,24 @@ static void test_matmul_shapes(void)
     }
 }
 
+/* k = 0 gives zeros, also where the product is too large for the triple loop and its memory is not fresh. */
+static void test_matmul_of_nothing(void)
+{
+    begin();
+    for (int i = 0; i < 2; i++) {
+        const gr_type type = i ? GR_F32 : GR_F64;
+        const gr_shape shapes[] = {{2, {300, 4}}, {2, {4, 300}}};
+        for (int k = 0; k < 2; k++) {
+            gr_full(g, type, shapes[k], NAN);
+            gr_graph_reset(g);
+            const gr_tensor y = gr_matmul(gr_zeros(g, type, GR_SHAPE(shapes[k].dims[0], 0)),
+                                          gr_zeros(g, type, GR_SHAPE(0, shapes[k].dims[1])));
+            CHECK(has_shape(y, shapes[k]) && gr_item(total(gr_square(y))) == 0);
+        }
+    }
+    finish();
+}
+
 static void test_broadcasting(void)
 {
     static const struct {
@@ -492,6 +510,7 @@ int main(void)
     RUN(test_index_of_two_axes);
     RUN(test_odd_shapes);
     RUN(test_matmul_shapes);
+    RUN(test_matmul_of_nothing);
     RUN(test_broadcasting);
     RUN(test_reductions_by_hand);
     return TEST_EXIT;
