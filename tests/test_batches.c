@@ -308,6 +308,20 @@ static void refuses_wrong_targets(void)
     gr_graph_destroy(other.g);
 }
 
+/* Each byte becomes the float nearest to scale times byte, the product taken in double. */
+static void rounds_once(void)
+{
+    const gr_batches_options options = {.scale = 1.0 / 3, .in_order = true};
+    rig r = make(GR_F32, N, BATCH, 0, options);
+    int wrong = 0;
+    for (int64_t m, at = 0; (m = gr_batches_next(r.b, r.x, r.y)) > 0; at += m)
+        for (int64_t i = 0; i < m * FEATURES; i++)
+            wrong += GR_AT(r.x, i / FEATURES, i % FEATURES) !=
+                     (double)(float)(pixels[at * FEATURES + i] * (1.0 / 3));
+    CHECK(wrong == 0);
+    gr_graph_destroy(r.g);
+}
+
 int main(void)
 {
     RUN(gives_each_sample_once_per_epoch);
@@ -317,6 +331,7 @@ int main(void)
     RUN(depends_on_seed_and_epoch_alone);
     RUN(draws_all_orders_equally);
     RUN(hands_out_in_order);
+    RUN(rounds_once);
     RUN(drops_the_last);
     RUN(allocates_nothing);
     RUN(raises_the_version);

@@ -153,6 +153,11 @@ static void joined_too_long(fixture *f)
     const gr_tensor half = gr_zeros(f->g, GR_BOOL, GR_SHAPE(0, INT64_MAX / 2)), parts[] = {half, half, half};
     returned(f, gr_concat(3, parts, 1));
 }
+static void open_result(fixture *f)
+{
+    CHECK(gr_data_for_writing(gr_tanh(f->w)) == NULL);
+    f->status = gr_graph_status(f->g);
+}
 static void foreign_survivor(fixture *f)
 {
     const gr_scope scope = gr_scope_begin(f->g);
@@ -502,6 +507,7 @@ static const error_case cases[] = {
     CASE(GR_ERR_STATE, scope_twice, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, scopes_crossed, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, end_without_begin, "no_grad_end: without a gr_no_grad_begin"),
+    CASE(GR_ERR_STATE, open_result, "data_for_writing: only parameters and constants", "tanh [2, 3]"),
     CASE(GR_ERR_STATE, write_result, "write: only parameters and constants", "h [2, 3]"),
     CASE(GR_ERR_STATE, rename_param, "named: parameter w keeps its name"),
     CASE(GR_ERR_ARGUMENT, slice_step_zero, "slice: the step is 0"),
@@ -888,6 +894,7 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_TYPE, gr_one_hot(f.labels, 3, GR_I32));
     FAILS(GR_ERR_OVERFLOW, gr_one_hot(f.labels, INT64_MAX, GR_F64));
     FAILS(GR_ERR_SHAPE, gr_index_add(f.b, 0, f.labels, -1));
+    FAILS(GR_ERR_SHAPE, gr_index_add(f.w, 0, f.labels, 5));
     FAILS(GR_ERR_OVERFLOW, gr_index_add(f.b, 0, f.labels, INT64_MAX));
     FAILS(GR_ERR_OVERFLOW, gr_scatter_add(f.b, 0, f.labels, INT64_MAX));
 #undef FAILS

@@ -198,6 +198,24 @@ static void test_strangers_do_not_survive(void)
     finish(other);
 }
 
+/* A kept view may be all that is left of what it was a view of: writing does not take it for contiguous. */
+static void test_writing_a_kept_view(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const double values[] = {0, 1, 2, 3, 4, 5};
+    const gr_tensor kept = gr_keep(gr_transpose(gr_zeros(g, GR_F64, GR_SHAPE(30, 20)), 0, 1));
+    const gr_tensor row = gr_keep(gr_expand(gr_zeros(g, GR_F64, GR_SHAPE(1, 20)), GR_SHAPE(3, 20)));
+    const gr_tensor few = gr_keep(gr_transpose(gr_constant(g, GR_F64, GR_SHAPE(2, 3), values), 0, 1));
+    gr_graph_reset(g);
+    double *x = gr_data_for_writing(kept), *y = gr_data_for_writing(row);
+    for (int i = 0; i < 600; i++) x[i] = i;
+    for (int i = 0; i < 60; i++) y[i] = i;
+    CHECK(GR_AT(kept, 3, 7) == 3 * 30 + 7 && gr_is_contiguous(kept));
+    CHECK(GR_AT(row, 0, 5) == 5 && GR_AT(row, 2, 5) == 45);
+    CHECK(gr_write(few, values, 6) == GR_OK && GR_AT(few, 1, 1) == 3 && GR_AT(few, 2, 0) == 4);
+    finish(g);
+}
+
 /* ---- Recording -------------------------------------------------------------------------------------------
  */
 
@@ -410,7 +428,10 @@ static void test_adding_up_takes_no_memory(void)
     size_t used = 0;
     long calls = 0;
     for (int pass = 0; pass < 50; pass++) {
-        CHECK(gr_backward(total(gr_mul(gr_add(w, s), gr_exp(w)))) == GR_OK);
+        const gr_tensor h = gr_retain_grad(gr_scale(s, 2)); /* owns nothing but its gradient */
+        CHECK(gr_backward(total(gr_mul(gr_add(w, h), gr_exp(w)))) == GR_OK && gr_has_gradient(h));
+        CHECK(gr_zero_grad(gr_scale(s, 3)) == GR_OK);
+        gr_named(gr_scale(s, 4), "nothing but its name");
         gr_tensor d[2];
         const gr_tensor y = total(gr_exp(gr_add(w, s))), by[] = {w, s};
         CHECK(gr_grad(1, &y, 2, by, NULL, NULL, d) == GR_OK);
@@ -433,6 +454,10 @@ static void test_walks_leave_nothing(void)
     CHECK(gr_grad(1, &y, 1, &w, NULL, &(gr_grad_options){.retain = true}, &d) == GR_OK);
     CHECK(d.index == before.index + 1 && gr_backward(y) == GR_OK);
     CHECK(gr_scalar(g, GR_F64, 1).index == d.index + 1);
+    const gr_tensor far = gr_full(g, GR_I32, GR_SHAPE(1), 9); /* nor does what fails, however late */
+    CHECK(!gr_is_valid(gr_index_select(w, 0, far)) && gr_graph_status(g) == GR_ERR_INDEX);
+    gr_graph_clear_error(g);
+    CHECK(gr_scalar(g, GR_F64, 1).index == far.index + 1);
     finish(g);
 }
 
@@ -530,6 +555,7 @@ int main(void)
     RUN(test_survivors_keep_their_history);
     RUN(test_some_survivors_fail);
     RUN(test_strangers_do_not_survive);
+    RUN(test_writing_a_kept_view);
     RUN(test_no_grad_and_detach);
     RUN(test_gradients_add_up);
     RUN(test_gradients_are_apart);
