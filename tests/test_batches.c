@@ -308,6 +308,16 @@ static void refuses_wrong_targets(void)
     gr_graph_destroy(other.g);
 }
 
+/* Nothing is incomplete where the batches come out even. */
+static void drops_nothing_else(void)
+{
+    rig r = make(GR_F32, 10 * BATCH, BATCH, 3, (gr_batches_options){.drop_last = true});
+    int order[N];
+    for (int epoch = 0; epoch < 2; epoch++)
+        CHECK(run_epoch(&r, order) == 10 * BATCH && each_once(order, 10 * BATCH));
+    gr_graph_destroy(r.g);
+}
+
 /* Each byte becomes the float nearest to scale times byte, the product taken in double. */
 static void rounds_once(void)
 {
@@ -331,6 +341,7 @@ int main(void)
     RUN(depends_on_seed_and_epoch_alone);
     RUN(draws_all_orders_equally);
     RUN(hands_out_in_order);
+    RUN(drops_nothing_else);
     RUN(rounds_once);
     RUN(drops_the_last);
     RUN(allocates_nothing);

@@ -500,6 +500,20 @@ static void test_restores(void)
     gr_graph_destroy(g);
 }
 
+/* A leaf that is a view of more than it shows, and strided, is that again. */
+static void test_restores_views(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor base = gr_keep(gr_arange(g, GR_F64, 24, 1, 0.5));
+    const gr_tensor x = gr_keep(gr_slice(gr_transpose(gr_reshape(base, GR_SHAPE(6, 4)), 0, 1), 1, 0, 6, 2));
+    int64_t strides[2];
+    CHECK(check(g, cube, 1, &x, NULL, 1).passed);
+    CHECK(gr_strides(x, strides) == GR_OK && strides[0] == 1 && strides[1] == 8);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 3; j++) CHECK(GR_AT(x, i, j) == 1 + 0.5 * (8 * j + i));
+    gr_graph_destroy(g);
+}
+
 /* ---- Errors ---- */
 
 /* Fails at its n-th call. */
@@ -710,6 +724,7 @@ int main(void)
     RUN(test_undecided);
     RUN(test_not_finite);
     RUN(test_restores);
+    RUN(test_restores_views);
     RUN(test_failing_functions);
     RUN(test_out_of_memory);
     RUN(test_wrong_arguments);
