@@ -895,6 +895,10 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_OVERFLOW, gr_one_hot(f.labels, INT64_MAX, GR_F64));
     FAILS(GR_ERR_SHAPE, gr_index_add(f.b, 0, f.labels, -1));
     FAILS(GR_ERR_SHAPE, gr_index_add(f.w, 0, f.labels, 5));
+    const gr_tensor index = gr_zeros(g, GR_I32, GR_SHAPE(3, 3));
+    FAILS(GR_ERR_SHAPE, gr_gather(f.w, 1, index));
+    FAILS(GR_ERR_SHAPE, gr_scatter_add(f.w, 1, index, 5));
+    FAILS(GR_ERR_SHAPE, gr_scatter_add(f.w, 0, index, 5));
     FAILS(GR_ERR_OVERFLOW, gr_index_add(f.b, 0, f.labels, INT64_MAX));
     FAILS(GR_ERR_OVERFLOW, gr_scatter_add(f.b, 0, f.labels, INT64_MAX));
 #undef FAILS
