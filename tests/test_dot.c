@@ -331,6 +331,12 @@ static void test_norm(void)
         check_label(y, NULL, label);
         gr_graph_destroy(g);
     }
+    gr_graph *g = gr_graph_create(NULL); /* of growing elements: 1 + 4 + ... + 100 = 385 */
+    const gr_tensor p = gr_param(g, "p", GR_F64, GR_SHAPE(10), NULL), factor = gr_arange(g, GR_F64, 10, 1, 1);
+    const gr_tensor y = gr_sum(gr_mul(p, factor), GR_ALL_AXES, false);
+    CHECK(gr_backward(y) == GR_OK);
+    check_label(y, NULL, "<I>gradient</I> ‖·‖ = 19.62<");
+    gr_graph_destroy(g);
 }
 
 static void test_point_in_any_locale(void)

@@ -314,6 +314,12 @@ static void test_figures(void)
     gr_graph_trim(g);
     m = gr_graph_memory(g);
     CHECK(m.reserved < 800000 && m.reserved == books.bytes && m.reserved == m.used);
+    CHECK(m.reserved_peak == books.most_bytes && m.reserved_peak >= 800000);
+    gr_graph_reset_memory_peak(g);
+    CHECK(gr_graph_memory(g).reserved_peak == m.reserved);
+    gr_zeros(g, GR_F64, GR_SHAPE(3000));
+    CHECK(gr_graph_memory(g).reserved_peak >= m.reserved + 24000);
+    gr_graph_reset(g);
     const gr_tensor p = gr_param(g, "p", GR_F64, GR_SHAPE(4000), NULL);
     gr_graph_trim(g);
     const size_t with_p = gr_graph_memory(g).used;
