@@ -618,6 +618,9 @@ static void test_limit(void)
     CHECK(gr_graph_status(f.g) == GR_ERR_LIMIT);
     CHECK_TEXT(gr_graph_error(f.g), "full: needs 160000 bytes");
     CHECK_TEXT(gr_graph_error(f.g), "limit of 100000 bytes");
+    char left[40];
+    snprintf(left, sizeof left, "leaves %zu", 100000 - gr_graph_memory(f.g).reserved);
+    CHECK_TEXT(gr_graph_error(f.g), left);
     check_pending(&f, model_loss(f.w, f.b, f.data), &(error_case){.status = GR_ERR_LIMIT});
     gr_graph_clear_error(f.g);
     check_trains_on(&f);
@@ -861,6 +864,9 @@ static void test_null_pointers(void)
     CHECK(gr_scope_end(scope, 0, NULL) == GR_OK);
     CHECK(gr_scope_end((gr_scope){g, 1, 0}, 0, NULL) == GR_ERR_STATE);
     gr_graph_clear_error(g);
+    const gr_tensor never_made = {g, 0, 0};
+    FAILS(GR_ERR_HANDLE, gr_scope_end(gr_scope_begin(g), 1, &never_made));
+    FAILS(GR_ERR_MEMORY, gr_graph_alloc(g, SIZE_MAX / 3));
     FAILS(GR_ERR_ARGUMENT, gr_bernoulli(g, GR_SHAPE(2), NAN));
     FAILS(GR_ERR_ARGUMENT, gr_bernoulli(g, GR_SHAPE(2), 1.5));
     FAILS(GR_ERR_ARGUMENT, gr_full(g, GR_I32, GR_SHAPE(2), 3e9));
