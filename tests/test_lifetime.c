@@ -329,6 +329,19 @@ static void test_figures(void)
 }
 
 /* Trimming in the middle of things takes nothing that is in use. */
+/* Trimming gives the arena's chunks back, too. */
+static void test_trim_after_many(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor x = gr_scalar(g, GR_F64, 1);
+    for (int i = 0; i < 20000; i++) x = gr_sin(x);
+    const size_t most = gr_graph_memory(g).used;
+    gr_graph_reset(g);
+    gr_graph_trim(g);
+    CHECK(gr_graph_memory(g).used < most / 2);
+    finish(g);
+}
+
 static void test_trim_in_scopes(void)
 {
     ledger books = {0};
@@ -566,6 +579,7 @@ int main(void)
     RUN(test_gradients_add_up);
     RUN(test_gradients_are_apart);
     RUN(test_figures);
+    RUN(test_trim_after_many);
     RUN(test_trim_in_scopes);
     RUN(test_warm_steps_do_not_allocate);
     RUN(test_adding_up_takes_no_memory);
