@@ -189,6 +189,98 @@ static void test_unused_and_duplicate_inputs(void)
     finish(g);
 }
 
+/* A leaf that stands where a released one stood does not make the other one's history needed. */
+static void test_released_slot(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor gone = variable(g, 3), y = gr_square(gone);
+    CHECK(gr_release(gone) == GR_OK);
+    const gr_tensor x = variable(g, 5), outputs[] = {y, gr_square(x)};
+    CHECK(x.index == gone.index); /* else this tests nothing */
+    gr_tensor d;
+    CHECK(gr_grad(2, outputs, 1, &x, NULL, NULL, &d) == GR_OK && gr_item(d) == 10);
+    finish(g);
+}
+
+/* Gradients are leaves like others: adding to them and zeroing them is noticed by what has used them. */
+static void test_used_gradients(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(g, 3);
+    for (int zero = 0; zero < 2; zero++) {
+        CHECK(gr_backward(gr_square(x)) == GR_OK);
+        const gr_tensor y = gr_mul(gr_gradient(x), x);
+        CHECK((zero ? gr_zero_grad(x) : gr_backward(gr_square(x))) == GR_OK);
+        CHECK(gr_backward(y) == GR_ERR_MODIFIED);
+        gr_graph_clear_error(g);
+    }
+    finish(g);
+}
+
+/* A walk is recorded if it is asked to be, whatever is switched off around it, and then leaves that switched off. */
+static void test_recorded_without_recording(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(g, 2), y = gr_mul(gr_square(x), x);
+    gr_tensor d, dd;
+    gr_no_grad_begin(g);
+    CHECK(gr_grad(1, &y, 1, &x, NULL, &(gr_grad_options){.record = true}, &d) == GR_OK);
+    CHECK(gr_requires_grad(d) && !gr_is_recording(g) && !gr_requires_grad(gr_square(x)));
+    CHECK(gr_grad(1, &d, 1, &x, NULL, NULL, &dd) == GR_OK && gr_item(dd) == 12);
+    CHECK(!gr_requires_grad(dd) && !gr_is_recording(g));
+    gr_no_grad_end(g);
+    CHECK(gr_is_recording(g) && gr_requires_grad(gr_square(x)));
+    finish(g);
+}
+
+/* What a sum gives back is a view that repeats its elements: nothing may be added into it. */
+static void test_adding_to_a_repeated_cotangent(void)
+{
+    enum { ROWS = 3, COLUMNS = 20 };
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_param(g, "x", GR_F64, GR_SHAPE(ROWS, COLUMNS), NULL),
+                    factor = gr_arange(g, GR_F64, ROWS * COLUMNS, 0, 1);
+    const gr_tensor early = total(gr_mul(x, gr_reshape(factor, GR_SHAPE(ROWS, COLUMNS))));
+    const gr_tensor late = total(gr_mul(gr_sum(x, GR_AXES(0), false), gr_slice(factor, 0, 0, COLUMNS, 1)));
+    CHECK(gr_backward(gr_add(early, late)) == GR_OK);
+    for (int i = 0; i < ROWS; i++)
+        for (int j = 0; j < COLUMNS; j++) CHECK(GR_AT(gr_gradient(x), i, j) == i * COLUMNS + j + j);
+    finish(g);
+}
+
+/* A rule that switches recording off and on again, as gr_detach does, finds it as the walk has set it. */
+static bool rule_recorded;
+static gr_status like_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
+static gr_status zero_forward(const gr_call *c)
+{
+    memset(c->out->data, 0, (size_t)c->out->count * sizeof(double));
+    return GR_OK;
+}
+static gr_tensor detaching_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)i;
+    const gr_tensor part = gr_mul(gy, gr_detach(c->operands[0]));
+    rule_recorded = gr_is_recording(c->graph);
+    return part;
+}
+
+static void test_detach_in_a_rule(void)
+{
+    static const gr_op op = {
+        .name = "op", .arity = 1, .infer = like_infer, .forward = zero_forward, .vjp = detaching_vjp};
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(g, 3), y = gr_apply(g, &op, 1, &x, NULL);
+    for (int k = 0; k < 4; k++) {
+        gr_tensor d;
+        if (k & 2) gr_no_grad_begin(g);
+        CHECK(gr_grad(1, &y, 1, &x, NULL, &(gr_grad_options){.record = k & 1, .retain = true}, &d) == GR_OK);
+        CHECK(gr_item(d) == 3 && rule_recorded == (k & 1) && gr_is_recording(g) == !(k & 2));
+        if (k & 2) gr_no_grad_end(g);
+    }
+    CHECK(gr_is_recording(g));
+    finish(g);
+}
+
 static void test_several_outputs(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -503,6 +595,11 @@ int main(void)
     RUN(test_diamonds);
     RUN(test_reused_operands);
     RUN(test_unused_and_duplicate_inputs);
+    RUN(test_released_slot);
+    RUN(test_used_gradients);
+    RUN(test_recorded_without_recording);
+    RUN(test_adding_to_a_repeated_cotangent);
+    RUN(test_detach_in_a_rule);
     RUN(test_several_outputs);
     RUN(test_interior_targets);
     RUN(test_twice_with_retain);

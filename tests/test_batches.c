@@ -308,6 +308,30 @@ static void refuses_wrong_targets(void)
     gr_graph_destroy(other.g);
 }
 
+/* Nothing is incomplete where the batches come out even. */
+static void drops_nothing_else(void)
+{
+    rig r = make(GR_F32, 10 * BATCH, BATCH, 3, (gr_batches_options){.drop_last = true});
+    int order[N];
+    for (int epoch = 0; epoch < 2; epoch++)
+        CHECK(run_epoch(&r, order) == 10 * BATCH && each_once(order, 10 * BATCH));
+    gr_graph_destroy(r.g);
+}
+
+/* Each byte becomes the float nearest to scale times byte, the product taken in double. */
+static void rounds_once(void)
+{
+    const gr_batches_options options = {.scale = 1.0 / 3, .in_order = true};
+    rig r = make(GR_F32, N, BATCH, 0, options);
+    int wrong = 0;
+    for (int64_t m, at = 0; (m = gr_batches_next(r.b, r.x, r.y)) > 0; at += m)
+        for (int64_t i = 0; i < m * FEATURES; i++)
+            wrong += GR_AT(r.x, i / FEATURES, i % FEATURES) !=
+                     (double)(float)(pixels[at * FEATURES + i] * (1.0 / 3));
+    CHECK(wrong == 0);
+    gr_graph_destroy(r.g);
+}
+
 int main(void)
 {
     RUN(gives_each_sample_once_per_epoch);
@@ -317,6 +341,8 @@ int main(void)
     RUN(depends_on_seed_and_epoch_alone);
     RUN(draws_all_orders_equally);
     RUN(hands_out_in_order);
+    RUN(drops_nothing_else);
+    RUN(rounds_once);
     RUN(drops_the_last);
     RUN(allocates_nothing);
     RUN(raises_the_version);

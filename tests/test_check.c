@@ -211,6 +211,47 @@ static void test_wrong_rules(void)
     gr_graph_destroy(g);
 }
 
+/* y = x^2 with a rule that is wrong at its first use only, hence for one of the two cotangents. */
+static gr_tensor once_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    int *uses = *(int *const *)c->attributes;
+    (void)i;
+    return gr_mul(gy, gr_scale(c->operands[0], (*uses)++ == 0 ? 3 : 2));
+}
+
+static gr_status once_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
+
+static gr_status once_forward(const gr_call *c)
+{
+    const double *x = c->in[0]->data;
+    double *y = c->out->data;
+    for (int64_t i = 0; i < c->out->count; i++) y[i] = x[i] * x[i];
+    return GR_OK;
+}
+
+static gr_tensor wrong_once(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    static const gr_op op = {.name = "wrong_once",
+                             .arity = 1,
+                             .attribute_bytes = sizeof(int *),
+                             .infer = once_infer,
+                             .forward = once_forward,
+                             .vjp = once_vjp};
+    return gr_apply(g, &op, n, in, &user);
+}
+
+static void test_wrong_for_one_cotangent(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = leaf(g, GR_SHAPE(3), 1, 0.1);
+    for (int first_use = -1; first_use <= 1; first_use++) { /* wrong for the second, the first, none */
+        int uses = first_use;
+        const gr_check_result r = check(g, wrong_once, 1, &x, &uses, 1);
+        CHECK(r.passed == (first_use == 1) && r.failed == (first_use == 1 ? 0 : 3));
+    }
+    gr_graph_destroy(g);
+}
+
 static void test_wrong_matrix_rules(void)
 {
     static const struct matrix_rule {
@@ -459,6 +500,20 @@ static void test_restores(void)
     gr_graph_destroy(g);
 }
 
+/* A leaf that is a view of more than it shows, and strided, is that again. */
+static void test_restores_views(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor base = gr_keep(gr_arange(g, GR_F64, 24, 1, 0.5));
+    const gr_tensor x = gr_keep(gr_slice(gr_transpose(gr_reshape(base, GR_SHAPE(6, 4)), 0, 1), 1, 0, 6, 2));
+    int64_t strides[2];
+    CHECK(check(g, cube, 1, &x, NULL, 1).passed);
+    CHECK(gr_strides(x, strides) == GR_OK && strides[0] == 1 && strides[1] == 8);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 3; j++) CHECK(GR_AT(x, i, j) == 1 + 0.5 * (8 * j + i));
+    gr_graph_destroy(g);
+}
+
 /* ---- Errors ---- */
 
 /* Fails at its n-th call. */
@@ -508,10 +563,13 @@ static void test_failing_functions(void)
     gr_graph *g = gr_graph_create(NULL);
     const double values[] = {1, 2, 3};
     const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(3), values);
-    for (int at = 1; at < 12; at++) {
-        int calls = at;
-        expect_error(g, failing, 1, &x, &calls, &(gr_check_options){.order = 2}, GR_ERR_CALLBACK, "weather");
-        CHECK(same_bits(x, values) && !gr_requires_grad(x));
+    const gr_tensor small = gr_keep(gr_add_scalar(x, 0)); /* its elements are in its record */
+    for (int at = 1; at < 24; at++) {
+        int calls = 1 + at / 2;
+        const gr_tensor leaf = at % 2 ? x : small;
+        expect_error(g, failing, 1, &leaf, &calls, &(gr_check_options){.order = 2}, GR_ERR_CALLBACK,
+                     "weather");
+        CHECK(same_bits(leaf, values) && !gr_requires_grad(leaf));
     }
     expect_error(g, nothing, 1, &x, NULL, NULL, GR_ERR_CALLBACK, "returned no tensor");
     expect_error(g, wrong_shape, 1, &x, NULL, NULL, GR_ERR_SHAPE, "matmul");
@@ -588,6 +646,7 @@ static void test_wrong_arguments(void)
     const gr_tensor i32 = gr_constant(g, GR_I32, GR_SHAPE(2), NULL), none = GR_NONE;
     const gr_tensor foreign = gr_constant(other, GR_F64, GR_SHAPE(2), NULL);
     expect_error(g, square, 1, &f32, NULL, NULL, GR_ERR_TYPE, "f64");
+    expect_error(g, square, 2, (gr_tensor[]){x, f32}, NULL, NULL, GR_ERR_TYPE, "input 2 is constant f32 [2]");
     expect_error(g, square, 1, &step, NULL, NULL, GR_ERR_STATE, "gr_keep");
     expect_error(g, square, 1, &i32, NULL, NULL, GR_ERR_TYPE, "no input");
     expect_error(g, square, 1, &none, NULL, NULL, GR_ERR_HANDLE, "input 1");
@@ -655,6 +714,7 @@ static void test_report(void)
 int main(void)
 {
     RUN(test_wrong_rules);
+    RUN(test_wrong_for_one_cotangent);
     RUN(test_wrong_matrix_rules);
     RUN(test_tiny_wrong_gradients);
     RUN(test_one_of_many);
@@ -664,6 +724,7 @@ int main(void)
     RUN(test_undecided);
     RUN(test_not_finite);
     RUN(test_restores);
+    RUN(test_restores_views);
     RUN(test_failing_functions);
     RUN(test_out_of_memory);
     RUN(test_wrong_arguments);

@@ -317,6 +317,17 @@ static void test_values(void)
 }
 
 /* ||g|| without overflow or underflow, and in the presence of what is no number. */
+/* Of a long name the first 48 characters are shown. */
+static void test_long_name(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    char name[65] = "", shown[65];
+    memset(name, 'n', 64);
+    snprintf(shown, sizeof shown, "<B>%.48s…</B>", name);
+    check_label(gr_sum(gr_param(g, name, GR_F64, GR_SHAPE(2), NULL), GR_ALL_AXES, false), NULL, shown);
+    gr_graph_destroy(g);
+}
+
 static void test_norm(void)
 {
     static const struct {
@@ -334,6 +345,12 @@ static void test_norm(void)
         check_label(y, NULL, label);
         gr_graph_destroy(g);
     }
+    gr_graph *g = gr_graph_create(NULL); /* of growing elements: 1 + 4 + ... + 100 = 385 */
+    const gr_tensor p = gr_param(g, "p", GR_F64, GR_SHAPE(10), NULL), factor = gr_arange(g, GR_F64, 10, 1, 1);
+    const gr_tensor y = gr_sum(gr_mul(p, factor), GR_ALL_AXES, false);
+    CHECK(gr_backward(y) == GR_OK);
+    check_label(y, NULL, "<I>gradient</I> ‖·‖ = 19.62<");
+    gr_graph_destroy(g);
 }
 
 static void test_point_in_any_locale(void)
@@ -621,6 +638,7 @@ int main(void)
     RUN(test_changed_and_released);
     RUN(test_hostile_names);
     RUN(test_values);
+    RUN(test_long_name);
     RUN(test_norm);
     RUN(test_point_in_any_locale);
     RUN(test_leaf_as_root);

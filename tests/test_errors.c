@@ -122,6 +122,40 @@ static void foreign_cotangent(fixture *f)
 {
     f->status = gr_backward_with(f->loss, &(gr_backward_options){.cotangent = f->foreign});
 }
+static void cotangent_of_same_count(fixture *f)
+{
+    const gr_tensor h = gr_named(gr_tanh(f->w), "h"), u = gr_ones(f->g, GR_F64, GR_SHAPE(3, 2));
+    f->status = gr_backward_with(h, &(gr_backward_options){.cotangent = u});
+}
+static void cotangent_of_other_type(fixture *f)
+{
+    const gr_tensor h = gr_named(gr_tanh(f->w), "h"), u = gr_ones(f->g, GR_F32, GR_SHAPE(2, 3));
+    f->status = gr_backward_with(h, &(gr_backward_options){.cotangent = u});
+}
+static void grad_of_labels(fixture *f)
+{
+    const gr_tensor one = gr_named(gr_full(f->g, GR_I32, GR_SCALAR, 1), "one");
+    gr_tensor gradient;
+    f->status = gr_grad(1, &one, 1, &f->w, NULL, NULL, &gradient);
+    f->result = gradient;
+    f->returns_tensor = true;
+}
+static void data_of_strided(fixture *f)
+{
+    CHECK(gr_data(gr_transpose(f->w, 0, 1)) == NULL);
+    f->status = gr_graph_status(f->g);
+}
+static void smallish_dims(fixture *f) { returned(f, gr_zeros(f->g, GR_F64, GR_SHAPE(INT32_MAX, INT32_MAX))); }
+static void joined_too_long(fixture *f)
+{
+    const gr_tensor half = gr_zeros(f->g, GR_BOOL, GR_SHAPE(0, INT64_MAX / 2)), parts[] = {half, half, half};
+    returned(f, gr_concat(3, parts, 1));
+}
+static void open_result(fixture *f)
+{
+    CHECK(gr_data_for_writing(gr_tanh(f->w)) == NULL);
+    f->status = gr_graph_status(f->g);
+}
 static void foreign_survivor(fixture *f)
 {
     const gr_scope scope = gr_scope_begin(f->g);
@@ -216,6 +250,11 @@ static void index_outside(fixture *f)
 {
     const int32_t at[] = {-4};
     returned(f, gr_index_select(f->b, 0, gr_constant(f->g, GR_I32, GR_SHAPE(1), at)));
+}
+static void index_just_outside(fixture *f)
+{
+    const int32_t at[] = {2, 3};
+    returned(f, gr_index_select(f->b, 0, gr_constant(f->g, GR_I32, GR_SHAPE(2), at)));
 }
 static void element_outside(fixture *f)
 {
@@ -401,6 +440,9 @@ static const error_case cases[] = {
     CASE(GR_ERR_SHAPE, short_write, "write: ", "5 elements", "w [2, 3]", "6"),
     CASE(GR_ERR_SHAPE, item_of_many, "item: ", "one element", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, batch_shapes, "matmul: ", "[2, 4, 3] @ ", "[3, 3, 4]"),
+    CASE(GR_ERR_SHAPE, cotangent_of_same_count,
+         "backward: cotangent full f64 [3, 2] for output h f64 [2, 3]"),
+    CASE(GR_ERR_SHAPE, data_of_strided, "data: not contiguous", "permute [3, 2]", "gr_read"),
     CASE(GR_ERR_SHAPE, rule_too_large, "too_large", "[7]", "b f64 [3]"),
     CASE(GR_ERR_TYPE, mixed_types, "add: types differ", "fc1.weight f32 [512, 10]", "w f64 [2, 3]"),
     CASE(GR_ERR_TYPE, sine_of_labels, "sin: needs f32 or f64", "labels i32 [3]"),
@@ -408,6 +450,8 @@ static const error_case cases[] = {
     CASE(GR_ERR_TYPE, no_type, "full: 17 is not a type"),
     CASE(GR_ERR_TYPE, no_type_cast, "cast: not a type", "17"),
     CASE(GR_ERR_TYPE, float_index, "index_select: the index must be i32", "b f64 [3]"),
+    CASE(GR_ERR_TYPE, cotangent_of_other_type, "backward: cotangent full f32 [2, 3] for output h f64 [2, 3]"),
+    CASE(GR_ERR_TYPE, grad_of_labels, "grad: output 1 is i32; only floats"),
     CASE(GR_ERR_TYPE, derivative_of_labels, "derivative: ", "labels i32 [3]"),
     CASE(GR_ERR_GRAPH, other_graph, "mul: operand 2 belongs to another graph"),
     CASE(GR_ERR_GRAPH, foreign_input, "grad: input 1 belongs to another graph"),
@@ -434,9 +478,12 @@ static const error_case cases[] = {
     CASE(GR_ERR_INDEX, label_too_large, "one_hot: label outside the classes", "labels [3]",
          "label 2, 2 classes"),
     CASE(GR_ERR_INDEX, index_outside, "index_select: ", "b [3]", "position -4, size 3"),
+    CASE(GR_ERR_INDEX, index_just_outside, "index_select: ", "b [3]", "position 3, size 3"),
     CASE(GR_ERR_INDEX, element_outside, "at: index 3 of axis 1", "w [2, 3]"),
     CASE(GR_ERR_INDEX, select_outside, "select: position 2 of axis 0", "w [2, 3]"),
     CASE(GR_ERR_OVERFLOW, huge_dims, "full: ", "9223372036854775807"),
+    CASE(GR_ERR_OVERFLOW, smallish_dims, "full: ", "[2147483647, 2147483647]"),
+    CASE(GR_ERR_OVERFLOW, joined_too_long, "concat: too long"),
     CASE(GR_ERR_OVERFLOW, huge_product, "expand: ", "[2147483648, 2147483648]"),
     CASE(GR_ERR_OVERFLOW, huge_beside_nothing, "full: ", "[0, 9223372036854775807"),
     CASE(GR_ERR_NAME, same_name, "param: there is a parameter named w already"),
@@ -458,6 +505,8 @@ static const error_case cases[] = {
     CASE(GR_ERR_STATE, scope_twice, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, scopes_crossed, "scope_end: this scope is not open"),
     CASE(GR_ERR_STATE, end_without_begin, "no_grad_end: without a gr_no_grad_begin"),
+    CASE(GR_ERR_STATE, open_result, "data_for_writing: only parameters, constants and gradients",
+         "tanh [2, 3]"),
     CASE(GR_ERR_STATE, write_result, "write: only parameters, constants and gradients", "h [2, 3]"),
     CASE(GR_ERR_STATE, rename_param, "named: parameter w keeps its name"),
     CASE(GR_ERR_ARGUMENT, slice_step_zero, "slice: the step is 0"),
@@ -567,6 +616,9 @@ static void test_limit(void)
     CHECK(gr_graph_status(f.g) == GR_ERR_LIMIT);
     CHECK_TEXT(gr_graph_error(f.g), "full: needs 160000 bytes");
     CHECK_TEXT(gr_graph_error(f.g), "limit of 100000 bytes");
+    char left[40];
+    snprintf(left, sizeof left, "leaves %zu", 100000 - gr_graph_memory(f.g).reserved);
+    CHECK_TEXT(gr_graph_error(f.g), left);
     check_pending(&f, model_loss(f.w, f.b, f.data), &(error_case){.status = GR_ERR_LIMIT});
     gr_graph_clear_error(f.g);
     check_trains_on(&f);
@@ -809,6 +861,9 @@ static void test_null_pointers(void)
     CHECK(gr_scope_end(scope, 0, NULL) == GR_OK);
     CHECK(gr_scope_end((gr_scope){g, 1, 0}, 0, NULL) == GR_ERR_STATE);
     gr_graph_clear_error(g);
+    const gr_tensor never_made = {g, 0, 0};
+    FAILS(GR_ERR_HANDLE, gr_scope_end(gr_scope_begin(g), 1, &never_made));
+    FAILS(GR_ERR_MEMORY, gr_graph_alloc(g, SIZE_MAX / 3));
     FAILS(GR_ERR_ARGUMENT, gr_bernoulli(g, GR_SHAPE(2), NAN));
     FAILS(GR_ERR_ARGUMENT, gr_bernoulli(g, GR_SHAPE(2), 1.5));
     FAILS(GR_ERR_ARGUMENT, gr_full(g, GR_I32, GR_SHAPE(2), 3e9));
@@ -825,6 +880,7 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_OVERFLOW, gr_reshape(f.w, GR_SHAPE(INT64_MAX, INT64_MAX)));
     FAILS(GR_ERR_NDIM, gr_expand(f.w, (gr_shape){.ndim = 9}));
     FAILS(GR_ERR_NDIM, gr_expand(f.w, (gr_shape){.ndim = -1}));
+    FAILS(GR_ERR_SHAPE, gr_expand(f.w, GR_SHAPE(-1, 2, 3)));
     FAILS(GR_ERR_SHAPE, gr_sum_to(f.w, (gr_shape){.ndim = 99}));
     FAILS(GR_ERR_NDIM, gr_sum(f.w, (gr_axes){.n = 99}, false));
     FAILS(GR_ERR_NDIM, gr_logsumexp(f.w, (gr_axes){.n = 99}, false));
@@ -841,6 +897,11 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_TYPE, gr_one_hot(f.labels, 3, GR_I32));
     FAILS(GR_ERR_OVERFLOW, gr_one_hot(f.labels, INT64_MAX, GR_F64));
     FAILS(GR_ERR_SHAPE, gr_index_add(f.b, 0, f.labels, -1));
+    FAILS(GR_ERR_SHAPE, gr_index_add(f.w, 0, f.labels, 5));
+    const gr_tensor index = gr_zeros(g, GR_I32, GR_SHAPE(3, 3));
+    FAILS(GR_ERR_SHAPE, gr_gather(f.w, 1, index));
+    FAILS(GR_ERR_SHAPE, gr_scatter_add(f.w, 1, index, 5));
+    FAILS(GR_ERR_SHAPE, gr_scatter_add(f.w, 0, index, 5));
     FAILS(GR_ERR_OVERFLOW, gr_index_add(f.b, 0, f.labels, INT64_MAX));
     FAILS(GR_ERR_OVERFLOW, gr_scatter_add(f.b, 0, f.labels, INT64_MAX));
 #undef FAILS

@@ -397,6 +397,20 @@ static void survives_damage(void)
     gr_graph_destroy(g);
 }
 
+/* Both of the first two bytes are zero in an IDX file. */
+static void test_first_bytes(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    for (int at = -1; at < 2; at++) {
+        uint8_t bytes[] = {0, 0, 8, 1, 0, 0, 0, 2, 5, 6};
+        if (at >= 0) bytes[at] = 1;
+        gr_idx idx;
+        CHECK(gr_idx_parse(g, bytes, sizeof bytes, &idx) == (at < 0 ? GR_OK : GR_ERR_FORMAT));
+        gr_graph_clear_error(g);
+    }
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(reads_one_to_eight_axes);
@@ -411,5 +425,6 @@ int main(void)
     RUN(keeps_to_the_limit);
     RUN(survives_every_failing_allocation);
     RUN(survives_damage);
+    RUN(test_first_bytes);
     return TEST_EXIT;
 }

@@ -175,6 +175,46 @@ static void test_some_survivors_fail(void)
     finish(g);
 }
 
+/* The index of another graph's tensor, or of one that is gone, names nothing that would survive for it. */
+static void test_strangers_do_not_survive(void)
+{
+    gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);
+    gr_tensor foreign = gr_scalar(other, GR_F64, 1);
+    for (int i = 0; i < 20; i++) foreign = gr_sin(foreign);
+    for (int stale = 0; stale < 2; stale++) {
+        const gr_scope scope = gr_scope_begin(g);
+        gr_tensor inner = gr_scalar(g, GR_F64, 1), stranger = foreign;
+        if (stale) stranger = (gr_tensor){g, inner.index, inner.generation - 1};
+        for (int i = 0; i < 40; i++) gr_sin(inner);
+        CHECK(gr_scope_end(scope, 1, &stranger) == (stale ? GR_ERR_STALE : GR_ERR_GRAPH));
+        gr_graph_clear_error(g);
+        CHECK(!gr_is_valid(inner));
+        inner = gr_scalar(g, GR_F64, 1);
+        CHECK(inner.index == 1); /* nothing stands before it */
+        gr_graph_reset(g);
+    }
+    finish(g);
+    finish(other);
+}
+
+/* A kept view may be all that is left of what it was a view of: writing does not take it for contiguous. */
+static void test_writing_a_kept_view(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const double values[] = {0, 1, 2, 3, 4, 5};
+    const gr_tensor kept = gr_keep(gr_transpose(gr_zeros(g, GR_F64, GR_SHAPE(30, 20)), 0, 1));
+    const gr_tensor row = gr_keep(gr_expand(gr_zeros(g, GR_F64, GR_SHAPE(1, 20)), GR_SHAPE(3, 20)));
+    const gr_tensor few = gr_keep(gr_transpose(gr_constant(g, GR_F64, GR_SHAPE(2, 3), values), 0, 1));
+    gr_graph_reset(g);
+    double *x = gr_data_for_writing(kept), *y = gr_data_for_writing(row);
+    for (int i = 0; i < 600; i++) x[i] = i;
+    for (int i = 0; i < 60; i++) y[i] = i;
+    CHECK(GR_AT(kept, 3, 7) == 3 * 30 + 7 && gr_is_contiguous(kept));
+    CHECK(GR_AT(row, 0, 5) == 5 && GR_AT(row, 2, 5) == 45);
+    CHECK(gr_write(few, values, 6) == GR_OK && GR_AT(few, 1, 1) == 3 && GR_AT(few, 2, 0) == 4);
+    finish(g);
+}
+
 /* ---- Recording ---- */
 
 static void test_no_grad_and_detach(void)
@@ -271,6 +311,12 @@ static void test_figures(void)
     gr_graph_trim(g);
     m = gr_graph_memory(g);
     CHECK(m.reserved < 800000 && m.reserved == books.bytes && m.reserved == m.used);
+    CHECK(m.reserved_peak == books.most_bytes && m.reserved_peak >= 800000);
+    gr_graph_reset_memory_peak(g);
+    CHECK(gr_graph_memory(g).reserved_peak == m.reserved);
+    gr_zeros(g, GR_F64, GR_SHAPE(3000));
+    CHECK(gr_graph_memory(g).reserved_peak >= m.reserved + 24000);
+    gr_graph_reset(g);
     const gr_tensor p = gr_param(g, "p", GR_F64, GR_SHAPE(4000), NULL);
     gr_graph_trim(g);
     const size_t with_p = gr_graph_memory(g).used;
@@ -280,6 +326,19 @@ static void test_figures(void)
 }
 
 /* Trimming in the middle of things takes nothing that is in use. */
+/* Trimming gives the arena's chunks back, too. */
+static void test_trim_after_many(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor x = gr_scalar(g, GR_F64, 1);
+    for (int i = 0; i < 20000; i++) x = gr_sin(x);
+    const size_t most = gr_graph_memory(g).used;
+    gr_graph_reset(g);
+    gr_graph_trim(g);
+    CHECK(gr_graph_memory(g).used < most / 2);
+    finish(g);
+}
+
 static void test_trim_in_scopes(void)
 {
     ledger books = {0};
@@ -375,6 +434,74 @@ static void test_warm_steps_do_not_allocate(void)
     CHECK(ledger_balances(&books));
 }
 
+/* Gradients that are added up, and not cleared, take no more memory with each pass. */
+static void test_adding_up_takes_no_memory(void)
+{
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(30), NULL),
+                    s = gr_param(g, "s", GR_F64, GR_SCALAR, NULL);
+    size_t used = 0;
+    long calls = 0;
+    for (int pass = 0; pass < 50; pass++) {
+        const gr_tensor h = gr_retain_grad(gr_scale(s, 2)); /* owns nothing but its gradient */
+        CHECK(gr_backward(total(gr_mul(gr_add(w, h), gr_exp(w)))) == GR_OK && gr_has_gradient(h));
+        CHECK(gr_zero_grad(gr_scale(s, 3)) == GR_OK);
+        gr_named(gr_scale(s, 4), "nothing but its name");
+        gr_tensor d[2];
+        const gr_tensor y = total(gr_exp(gr_add(w, s))), by[] = {w, s};
+        CHECK(gr_grad(1, &y, 2, by, NULL, NULL, d) == GR_OK);
+        gr_graph_reset(g);
+        if (pass == 2) used = gr_graph_memory(g).used, calls = books.calls;
+    }
+    CHECK(gr_graph_memory(g).used == used && books.calls == calls);
+    finish(g);
+    CHECK(ledger_balances(&books));
+}
+
+/* What rules build during a walk that is not recorded is gone after it. */
+static void test_walks_leave_nothing(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(3), (double[]){1, 2, 3});
+    gr_tensor d;
+    const gr_tensor y = total(gr_div(gr_softmax(w, 0), gr_maximum(w, gr_square(w)))),
+                    before = gr_scalar(g, GR_F64, 1);
+    CHECK(gr_grad(1, &y, 1, &w, NULL, &(gr_grad_options){.retain = true}, &d) == GR_OK);
+    CHECK(d.index == before.index + 1 && gr_backward(y) == GR_OK);
+    CHECK(gr_scalar(g, GR_F64, 1).index == d.index + 1);
+    const gr_tensor far = gr_full(g, GR_I32, GR_SHAPE(1), 9); /* nor does what fails, however late */
+    CHECK(!gr_is_valid(gr_index_select(w, 0, far)) && gr_graph_status(g) == GR_ERR_INDEX);
+    gr_graph_clear_error(g);
+    CHECK(gr_scalar(g, GR_F64, 1).index == far.index + 1);
+    finish(g);
+}
+
+/* A record larger than the chunk of the arena that comes next, left from before a reset. */
+static void test_large_records(void)
+{
+    enum { PARTS = 6000 };
+    static gr_tensor parts[PARTS];
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(1), (double[]){2});
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < PARTS; i++) parts[i] = w;
+        for (int i = 0; i < 150; i++) parts[i] = gr_square(w); /* into the second chunk, not beyond */
+        gr_graph_reset(g);
+        for (int i = 0; i < 3; i++) parts[i] = gr_square(w);
+        for (int i = 3; i < PARTS; i++) parts[i] = w;
+        const gr_tensor y = total(gr_concat(PARTS, parts, 0));
+        CHECK(gr_item(y) == 3 * 4 + (PARTS - 3) * 2 && gr_backward(y) == GR_OK);
+        CHECK(GR_AT(gr_gradient(w), 0) == 3 * 4 + (PARTS - 3));
+        gr_clear_grads(g);
+        gr_graph_reset(g);
+        gr_graph_trim(g);
+    }
+    finish(g);
+    CHECK(ledger_balances(&books));
+}
+
 /* The limit is never passed; what does not fit is an error; what fits goes on. */
 static void test_limit_is_exact(void)
 {
@@ -443,12 +570,18 @@ int main(void)
     RUN(test_outer_end_closes_inner);
     RUN(test_survivors_keep_their_history);
     RUN(test_some_survivors_fail);
+    RUN(test_strangers_do_not_survive);
+    RUN(test_writing_a_kept_view);
     RUN(test_no_grad_and_detach);
     RUN(test_gradients_add_up);
     RUN(test_gradients_are_apart);
     RUN(test_figures);
+    RUN(test_trim_after_many);
     RUN(test_trim_in_scopes);
     RUN(test_warm_steps_do_not_allocate);
+    RUN(test_adding_up_takes_no_memory);
+    RUN(test_walks_leave_nothing);
+    RUN(test_large_records);
     RUN(test_limit_is_exact);
     RUN(test_limit_is_recoverable);
     return TEST_EXIT;

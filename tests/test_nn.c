@@ -404,6 +404,8 @@ static void test_loss_errors(void)
         CHECK(!gr_is_valid(alike[i].loss(a, b)));
         CHECK_TEXT(gr_graph_error(g), "prediction y [4, 1], target [4]");
         expect(g, GR_ERR_SHAPE, alike[i].name);
+        alike[i].loss(a, gr_zeros(g, GR_F32, GR_SHAPE(4, 3))); /* would broadcast */
+        expect(g, GR_ERR_SHAPE, "target [4, 3]");
         alike[i].loss(a, d);
         expect(g, GR_ERR_TYPE, alike[i].name);
         alike[i].loss(labels, labels);

@@ -266,7 +266,8 @@ static void test_all_or_nothing(void)
     CHECK(gr_optimizer_step(opt) == GR_ERR_STALE && GR_AT(a, 0) == start[0]);
     expect(g, GR_ERR_STALE, "adam: parameter 2 of 2 was released");
     CHECK(gr_optimizer_steps(opt, 0) == 0);
-    CHECK(gr_optimizer_release(opt) == GR_OK);
+    const gr_tensor state = gr_optimizer_state(opt, 0, 1);
+    CHECK(gr_is_valid(state) && gr_optimizer_release(opt) == GR_OK && !gr_is_valid(state));
     CHECK(gr_optimizer_step(opt) == GR_ERR_STATE);
     expect(g, GR_ERR_STATE, "released");
     opt = gr_adam(g, 0.1);
@@ -287,8 +288,19 @@ static void test_versions(void)
     gr_backward_with(loss, &(gr_backward_options){.retain = true});
     const gr_tensor before = gr_keep(x);
     CHECK(gr_optimizer_step(opt) == GR_OK);
-    for (int i = 0; i < N; i++) CHECK(GR_AT(before, i) == start[i] && GR_AT(x, i) != start[i]);
+    for (int i = 0; i < N; i++) {
+        CHECK(GR_AT(before, i) == start[i] && GR_AT(x, i) != start[i]);
+        CHECK_NEAR(GR_AT(x, i), start[i] - 0.01 * GR_AT(gr_gradient(x), i), 1e-12 * fabs(start[i]) + 1e-14);
+    }
     CHECK(gr_backward(loss) == GR_ERR_MODIFIED);
+    gr_graph_clear_error(g);
+    /* what is remembered is a leaf, too */
+    opt = gr_momentum(g, 0.01, 0.9);
+    const gr_tensor v = gr_optimizer_state(opt, 0, 0), zeros = gr_keep(v),
+                    z = gr_keep(gr_ones(g, GR_F64, GR_SHAPE(N)));
+    const gr_tensor used = gr_sum(gr_mul(gr_set_requires_grad(z, true), v), GR_ALL_AXES, false);
+    CHECK(gr_optimizer_step(opt) == GR_OK && GR_AT(zeros, 0) == 0 && GR_AT(v, 0) != 0);
+    CHECK(gr_backward(used) == GR_ERR_MODIFIED);
     gr_graph_destroy(g);
 }
 

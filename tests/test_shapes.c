@@ -250,6 +250,19 @@ static void test_joining(void)
     finish();
 }
 
+/* An index of several axes between axes of other sizes: they become one, and index_select is undone. */
+static void test_index_of_two_axes(void)
+{
+    begin();
+    const int32_t at[] = {0, 4, 4, 2, 0, 1};
+    const gr_tensor index = gr_constant(g, GR_I32, GR_SHAPE(3, 2), at);
+    const gr_tensor y = gr_ones(g, GR_F64, GR_SHAPE(7, 3, 2, 4)), x = gr_index_add(y, 1, index, 5);
+    CHECK(has_shape(x, GR_SHAPE(7, 5, 4)));
+    CHECK(has_values(gr_select(gr_select(x, 2, 3), 0, 6), NUMBERS(2, 1, 1, 0, 2)));
+    CHECK(has_shape(gr_index_select(x, 1, index), gr_shape_of(y)));
+    finish();
+}
+
 /* ---- Odd shapes through everything ---- */
 
 typedef gr_tensor unary(gr_tensor x);
@@ -403,6 +416,24 @@ static void test_matmul_shapes(void)
     }
 }
 
+/* k = 0 gives zeros, also where the product is too large for the triple loop and its memory is not fresh. */
+static void test_matmul_of_nothing(void)
+{
+    begin();
+    for (int i = 0; i < 2; i++) {
+        const gr_type type = i ? GR_F32 : GR_F64;
+        const gr_shape shapes[] = {{2, {300, 4}}, {2, {4, 300}}};
+        for (int k = 0; k < 2; k++) {
+            gr_full(g, type, shapes[k], NAN);
+            gr_graph_reset(g);
+            const gr_tensor y = gr_matmul(gr_zeros(g, type, GR_SHAPE(shapes[k].dims[0], 0)),
+                                          gr_zeros(g, type, GR_SHAPE(0, shapes[k].dims[1])));
+            CHECK(has_shape(y, shapes[k]) && gr_item(total(gr_square(y))) == 0);
+        }
+    }
+    finish();
+}
+
 static void test_broadcasting(void)
 {
     static const struct {
@@ -533,8 +564,10 @@ int main(void)
     RUN(test_slice);
     RUN(test_select_expand_squeeze);
     RUN(test_joining);
+    RUN(test_index_of_two_axes);
     RUN(test_odd_shapes);
     RUN(test_matmul_shapes);
+    RUN(test_matmul_of_nothing);
     RUN(test_broadcasting);
     RUN(test_reductions_by_hand);
     RUN(test_concat_of_many);

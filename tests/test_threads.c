@@ -1,6 +1,9 @@
 /*
  * The thread pool: every task exactly once, however many threads, tasks and runs.
  */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -128,6 +131,36 @@ static void test_no_threads(void)
 }
 #endif
 
+/* Signals are for the caller's threads: workers block them, and the caller's own mask is as it was. */
+static pthread_t caller;
+static atomic_int on_workers, blocked_on_workers;
+
+static bool blocks_signals(void)
+{
+    sigset_t now;
+    return pthread_sigmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGUSR1) == 1;
+}
+
+static void look_at_mask(void *arg, int64_t index)
+{
+    (void)arg, (void)index;
+    if (pthread_equal(pthread_self(), caller)) return;
+    atomic_fetch_add(&on_workers, 1);
+    if (blocks_signals()) atomic_fetch_add(&blocked_on_workers, 1);
+}
+
+static void test_signals(void)
+{
+    gri_threads *pool = gri_threads_create(&memory, 3);
+    caller = pthread_self();
+    CHECK(!blocks_signals());
+    for (int run = 0; run < 100000 && atomic_load(&on_workers) < 20; run++)
+        gri_threads_run(pool, 50, look_at_mask, NULL);
+    CHECK(!blocks_signals());
+    CHECK(atomic_load(&on_workers) >= 20 && atomic_load(&on_workers) == atomic_load(&blocked_on_workers));
+    gri_threads_destroy(pool);
+}
+
 static void test_processors(void) { CHECK(gri_processors() >= 1); }
 
 static void test_isa(void)
@@ -153,6 +186,7 @@ int main(void)
     RUN(test_unused_pool);
     RUN(test_many_runs);
     RUN(test_no_memory);
+    RUN(test_signals);
     RUN(test_processors);
     RUN(test_isa);
     gri_memory_trim(&memory);

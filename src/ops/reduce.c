@@ -286,15 +286,14 @@ static gr_status logsumexp_forward(const gr_call *c)
     return GR_OK;
 }
 
-/* gy e^(x - y); where y is infinite the shift is 0, so that rows of only -inf get 0 and not NaN. */
+/* gy softmax(x), which is exact however large y is, unlike e^(x - y); 0 for a row of only -inf, where softmax is NaN. */
 static gr_tensor logsumexp_vjp(const gr_call *c, gr_tensor gy, int i)
 {
     (void)i;
-    const gr_tensor x = c->operands[0], y = gr_unsqueeze(c->output, -1);
-    const gr_tensor zero = gr_scalar(c->graph, gr_type_of(y), 0);
-    const gr_tensor lowest = gr_scalar(c->graph, gr_type_of(y), -INFINITY);
-    const gr_tensor shift = gr_where(gr_equal(y, lowest), zero, y);
-    return gr_mul(gr_unsqueeze(gy, -1), gr_exp(gr_sub(x, shift)));
+    const gr_tensor x = c->operands[0], y = gr_unsqueeze(c->output, -1), zero = gri_zero_like(y);
+    const gr_tensor nothing = gr_equal(y, gr_scalar(c->graph, gr_type_of(y), -INFINITY));
+    const gr_tensor weights = gr_softmax(gr_where(nothing, zero, x), -1);
+    return gr_mul(gr_unsqueeze(gy, -1), gr_where(nothing, zero, weights));
 }
 const gr_op gri_op_logsumexp = {.name = "logsumexp",
                                 .arity = 1,
