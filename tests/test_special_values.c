@@ -229,11 +229,25 @@ static void test_casts(void)
     gr_graph_destroy(g);
 }
 
+/* A probability next to 1 has a logarithm next to 0, of which no digit may be lost. */
+static void test_log_softmax_near_zero(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(2, 3), (double[]){-40, 0, -41, 700, 664, -1e300});
+    const gr_tensor y = gr_log_softmax(x, -1);
+    const double first = exp(-40.0) + exp(-41.0), second = exp(-36.0);
+    CHECK_NEAR(GR_AT(y, 0, 1) / -first, 1, 1e-15);
+    CHECK_NEAR(GR_AT(y, 1, 0) / -second, 1, 1e-15);
+    CHECK_NEAR(GR_AT(y, 0, 0), -40, 1e-14);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_points);
     RUN(test_rows);
     RUN(test_tails);
     RUN(test_casts);
+    RUN(test_log_softmax_near_zero);
     return TEST_EXIT;
 }

@@ -211,17 +211,25 @@ struct rows_plan {
     int64_t per_task;
 };
 
-/* A row's largest element m, or 0 if that is infinite, so that x - m is never NaN for numbers; and ln sum
-   e^(x-m). f32 is computed in f64: a row of many small terms would lose digits. */
+/* shift: a row's largest element, or 0 if that is infinite, so that x - shift is never NaN for numbers. log_sum is
+   ln sum e^(x - shift), as log1p of all terms but one that is 1: digits near 0 are kept. f32 is computed in f64: a row of
+   many small terms would lose digits. */
 #define ROW_KERNELS(SUFFIX, T)                                                                 \
     static double log_sum_##SUFFIX(const rows_plan *p, const T *x, double *shift)              \
     {                                                                                          \
         const double m = (double)max_##SUFFIX##_row(x, p->n, p->s);                            \
         *shift = isinf(m) ? 0 : m;                                                             \
-        if (m == (double)INFINITY) return m;                                                   \
-        double sum = 0;                                                                        \
-        for (int64_t i = 0; i < p->n; i++) sum += exp((double)x[i * p->s] - *shift);           \
-        return log(sum);                                                                       \
+        if (isinf(m)) return m;                                                                \
+        double others = 0;                                                                     \
+        bool found = false;                                                                    \
+        for (int64_t i = 0; i < p->n; i++) {                                                   \
+            const double d = (double)x[i * p->s] - m;                                          \
+            if (d == 0 && !found)                                                              \
+                found = true;                                                                  \
+            else                                                                               \
+                others += exp(d);                                                              \
+        }                                                                                      \
+        return log1p(others);                                                                  \
     }                                                                                          \
     static void logsumexp_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)            \
     {                                                                                          \
