@@ -119,39 +119,6 @@ static bool view_is_inside(const gr_layout *layout, const gri_node *source, int6
     return low >= 0 && high + element <= room;
 }
 
-/* Where and how the result is made, from what infer decided. A view of elements inside a record is a copy:
-   the record may go before the view does. If the view is too large for a record, because it repeats elements, they
-   get a buffer, `*fresh`, which the caller gives back. false, and the error set, if memory runs out. */
-static bool plan_view(gr_graph *g, const gr_layout *layout, const gri_node *source, gri_recipe *recipe,
-                      gr_array *copied, gri_buffer **fresh)
-{
-    const size_t element = gri_element_bytes(layout->type), bytes = (size_t)source->array.count * element;
-    const int64_t offset = recipe->count ? layout->offset * (int64_t)element : 0;
-    char *first = (char *)source->array.data;
-    recipe->buffer = source->buffer;
-    if (!source->buffer && (size_t)recipe->count * element > GRI_INLINE_BYTES) {
-        recipe->buffer = *fresh = gri_buffer_create(g, bytes);
-        if (!*fresh) {
-            gri_fail_memory(g, recipe->op->name, bytes);
-            return false;
-        }
-        memcpy(gri_buffer_data(*fresh), first, bytes);
-        first = gri_buffer_data(*fresh);
-    }
-    if (recipe->buffer) {
-        recipe->data = first + offset;
-        recipe->strides = layout->strides;
-    } else {
-        *copied = (gr_array){.data = first + offset,
-                             .dims = layout->dims,
-                             .strides = layout->strides,
-                             .count = recipe->count,
-                             .type = layout->type,
-                             .ndim = layout->ndim};
-    }
-    return true;
-}
-
 static void record(gri_node *node, const gr_call *call)
 {
     for (int i = 0; i < call->n; i++) {
@@ -180,55 +147,100 @@ static gr_status check_layout(const gr_call *call, const gr_layout *layout, int6
     return gr_call_fail(call, GR_ERR_OVERFLOW, "the result has more bytes than can be counted", "%s", text);
 }
 
-/* Makes the node and its elements. Long because the order matters: everything that can fail comes before
-   the node is left. */
+/* What of the node does not depend on where its elements are. */
+static inline gri_recipe recipe_of(const gr_call *call, const gr_layout *layout, int64_t count, bool recorded)
+{
+    return (gri_recipe){.op = call->op,
+                        .type = layout->type,
+                        .ndim = layout->ndim,
+                        .dims = layout->dims,
+                        .count = count,
+                        .n_operands = recorded ? (size_t)call->n : 0,
+                        .attribute_bytes = recorded ? call->op->attribute_bytes : 0,
+                        .flags = recorded ? GRI_REQUIRES_GRAD : 0};
+}
+
+/* A node whose elements forward computes. */
+static gri_node *compute(gri_running_call *r, const gr_array **in, const gr_layout *layout, int64_t count,
+                         bool recorded)
+{
+    gr_call *call = &r->call;
+    const gri_recipe recipe = recipe_of(call, layout, count, recorded);
+    const gri_mark mark = gri_mark_here(call->graph);
+    gri_node *node = gri_push_record(call->graph, &recipe);
+    if (!node) return NULL;
+    if (recorded) record(node, call); /* before operands are replaced by copies */
+    call->out = &node->array;
+    if ((call->op->strided || make_contiguous(r, in) == GR_OK) && call->op->forward(call) == GR_OK)
+        return node;
+    gri_pop(call->graph, mark);
+    return NULL;
+}
+
+/* A buffer with the elements of a node that has them inside its record; NULL, and the error set, if memory runs out. */
+static gri_buffer *buffer_of_inline(gr_graph *g, const gri_node *source)
+{
+    const size_t bytes = (size_t)source->array.count * gri_element_bytes(source->array.type);
+    gri_buffer *buffer = gri_buffer_create(g, bytes);
+    if (buffer)
+        memcpy(gri_buffer_data(buffer), source->array.data, bytes);
+    else
+        gri_fail_memory(g, "view", bytes);
+    return buffer;
+}
+
+/* A node that shares the elements of an operand. Those inside the operand's record it copies, for the record may go before
+   the view does: into its own record, or, if it repeats them so often that they do not fit there, into a buffer. */
+static gri_node *make_view(const gr_call *call, const gr_layout *layout, int64_t count, bool recorded)
+{
+    gr_graph *g = call->graph;
+    const gri_node *source = (const gri_node *)call->in[layout->alias];
+    const int64_t element = (int64_t)gri_element_bytes(layout->type);
+    const int64_t offset = count ? layout->offset * element : 0;
+    gri_recipe recipe = recipe_of(call, layout, count, recorded);
+    gri_buffer *fresh = NULL;
+    if (!source->buffer && count * element > GRI_INLINE_BYTES && !(fresh = buffer_of_inline(g, source)))
+        return NULL;
+    recipe.buffer = fresh ? fresh : source->buffer;
+    char *first = fresh ? gri_buffer_data(fresh) : source->array.data;
+    if (recipe.buffer) {
+        recipe.data = first + offset;
+        recipe.strides = layout->strides;
+    }
+    gri_node *node = gri_push_record(g, &recipe);
+    gri_buffer_release(g, fresh);
+    if (node && !recipe.buffer) {
+        const gr_array viewed = {.data = first + offset,
+                                 .dims = layout->dims,
+                                 .strides = layout->strides,
+                                 .count = count,
+                                 .type = layout->type,
+                                 .ndim = layout->ndim};
+        gri_copy_array(node->array.data, &viewed);
+    }
+    if (node && recorded) record(node, call);
+    return node;
+}
+
 static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_grad)
 {
     gr_call *call = &r->call;
-    gr_graph *g = call->graph;
-    const gr_op *op = call->op;
     gr_layout layout;
     layout.alias = -1;
     int64_t count;
-    if (op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
-    if (layout.alias >= 0 && !view_is_inside(&layout, (const gri_node *)in[layout.alias], count)) {
-        gr_call_fail(call, GR_ERR_CALLBACK, "infer gave a view of more than there is", NULL);
-        return NULL;
-    }
-    const bool recorded = requires_grad && g->recording && gr_type_is_float(layout.type);
-    if (recorded && !op->vjp) {
+    if (call->op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
+    const bool is_float = layout.type == GR_F32 || layout.type == GR_F64;
+    const bool recorded = requires_grad && call->graph->recording && is_float;
+    if (recorded && !call->op->vjp) {
         gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,
                      "has no derivative rule, but an operand requires a gradient", NULL);
         return NULL;
     }
-    gri_recipe recipe = {.op = op,
-                         .type = layout.type,
-                         .ndim = layout.ndim,
-                         .dims = layout.dims,
-                         .count = count,
-                         .n_operands = recorded ? (size_t)call->n : 0,
-                         .attribute_bytes = recorded ? op->attribute_bytes : 0,
-                         .flags = recorded ? GRI_REQUIRES_GRAD : 0};
-    gr_array copied = {.data = NULL};
-    gri_buffer *fresh = NULL;
-    if (layout.alias >= 0 &&
-        !plan_view(g, &layout, (const gri_node *)in[layout.alias], &recipe, &copied, &fresh))
-        return NULL;
-    const gri_mark mark = gri_mark_here(g);
-    gri_node *node = gri_push_record(g, &recipe);
-    if (fresh) gri_buffer_release(g, fresh);
-    if (!node) return NULL;
-    if (recorded) record(node, call);
-    if (copied.data) {
-        gri_copy_array(node->array.data, &copied);
-    } else if (layout.alias < 0) {
-        call->out = &node->array;
-        if ((!op->strided && make_contiguous(r, in) != GR_OK) || op->forward(call) != GR_OK) {
-            gri_pop(g, mark);
-            return NULL;
-        }
-    }
-    return node;
+    if (layout.alias < 0) return compute(r, in, &layout, count, recorded);
+    if (view_is_inside(&layout, (const gri_node *)in[layout.alias], count))
+        return make_view(call, &layout, count, recorded);
+    gr_call_fail(call, GR_ERR_CALLBACK, "infer gave a view of more than there is", NULL);
+    return NULL;
 }
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)

@@ -28,6 +28,7 @@ typedef struct walk {
     uint32_t step_top, kept_top;
     uint32_t *step_adjoint, *kept_adjoint;
     uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
+    uint32_t reached;               /* the last step node that was visited */
     bool record, release;
     uint32_t no_grad_depth; /* while a rule runs */
 } walk;
@@ -271,6 +272,7 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .release = !record && !retain,
                 .no_grad_depth = record ? 0 : g->no_grad_depth + 1,
                 .step_top = g->step.top,
+                .reached = g->step.top,
                 .kept_top = g->kept.top};
     w->step_adjoint = gri_alloc_zeroed(m, w->step_top * sizeof(uint32_t));
     w->kept_adjoint = gri_alloc_zeroed(m, w->kept_top * sizeof(uint32_t));
@@ -289,7 +291,7 @@ static bool wanted_at_end(const walk *w, const gri_node *node)
     return w->step_need ? *need_of(w, node->index) & TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
 }
 
-static gr_status walk_down(const walk *w)
+static gr_status walk_down(walk *w)
 {
     gr_graph *g = w->g;
     const bool was_recording = g->recording;
@@ -307,6 +309,8 @@ static gr_status walk_down(const walk *w)
         if (!is_passed(w, node)) continue;
         status = visit(w, node, node_at(g, *adjoint));
         if (status != GR_OK) break;
+        w->reached = i;
+        if (w->release) node->flags |= GRI_RELEASED;
         if (!wanted_at_end(w, node)) {
             drop(w, adjoint);
             *adjoint = SPENT;
@@ -319,12 +323,12 @@ static gr_status walk_down(const walk *w)
     return status;
 }
 
-/* The end of a walk that has succeeded, after all that can fail. */
-static void release_history(const walk *w)
+/* After a failure: what was visited can be walked again. */
+static void restore_history(const walk *w)
 {
-    for (uint32_t i = 1; w->release && i < w->step_top; i++) {
+    for (uint32_t i = w->reached; w->release && i < w->step_top; i++) {
         gri_node *node = w->g->step.slot[i].node;
-        if (w->step_adjoint[i] && is_passed(w, node)) node->flags |= GRI_RELEASED;
+        if (w->step_adjoint[i] && is_passed(w, node)) node->flags &= ~(uint32_t)GRI_RELEASED;
     }
 }
 
@@ -431,7 +435,7 @@ static gr_status store_gradients(const walk *w)
         for (uint32_t i = 1; i < w->step_top + w->kept_top; i++) {
             const bool kept = i >= w->step_top;
             uint32_t *adjoint = kept ? &w->kept_adjoint[i - w->step_top] : &w->step_adjoint[i];
-            if (!*adjoint) continue;
+            if (!*adjoint || *adjoint == SPENT) continue;
             gri_node *node = kept ? g->kept.slot[i - w->step_top].node : g->step.slot[i].node;
             if (!takes_gradient(node)) continue;
             if (pass == 0) {
@@ -467,7 +471,7 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
-    if (status == GR_OK) release_history(&w);
+    if (status != GR_OK) restore_history(&w);
     walk_end(&w);
     return status;
 }
@@ -648,7 +652,7 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
     }
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
-    if (status == GR_OK) release_history(&w);
+    if (status != GR_OK) restore_history(&w);
     walk_end(&w);
     if (status != GR_OK) {
         gri_pop(g, mark);

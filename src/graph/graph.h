@@ -214,7 +214,10 @@ void gri_kept_release(gr_graph *g, gri_node *node);
 /* Makes the elements contiguous and no one else's, to be written. `keep`: the old values matter. */
 gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep);
 
-gri_mark gri_mark_here(const gr_graph *g);
+static inline gri_mark gri_mark_here(const gr_graph *g)
+{
+    return (gri_mark){g->chunk, g->offset, g->step.top};
+}
 /* Frees all step nodes made since the mark. */
 void gri_pop(gr_graph *g, gri_mark mark);
 /* Frees what was made since the mark, but the survivors and what their recorded history needs. */

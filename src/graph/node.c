@@ -211,8 +211,6 @@ gr_status gri_make_writable(gr_graph *g, gri_node *node, bool keep)
 
 /* ---- Popping ---- */
 
-gri_mark gri_mark_here(const gr_graph *g) { return (gri_mark){g->chunk, g->offset, g->step.top}; }
-
 void gri_pop(gr_graph *g, gri_mark mark)
 {
     const uint32_t bottom = mark.top ? mark.top : 1;
