@@ -8,7 +8,7 @@
  * Invariant: the leaves get their values back without needing memory, whatever has failed in between.
  */
 #include "graph/graph.h"
-#include "graph/difference.h"
+#include "check/difference.h"
 #include "gradus/check.h"
 #include "gradus/ops.h"
 #include "base/random.h"

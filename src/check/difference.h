@@ -6,8 +6,8 @@
  * Invariant: the value returned is that of the smallest estimated error met, in units of the tolerance, and
  * the estimate never falls below what the rounding of y alone would cause.
  */
-#ifndef GRI_GRAPH_DIFFERENCE_H
-#define GRI_GRAPH_DIFFERENCE_H
+#ifndef GRI_CHECK_DIFFERENCE_H
+#define GRI_CHECK_DIFFERENCE_H
 
 #include "gradus/graph.h"
 

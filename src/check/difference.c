@@ -1,4 +1,4 @@
-#include "graph/difference.h"
+#include "check/difference.h"
 
 #include <float.h>
 #include <math.h>
