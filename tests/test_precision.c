@@ -161,7 +161,7 @@ static void test_long_sum(void)
     CHECK(r.operations == 1000 && r.losing == 0 && r.n_rows == 0);
     CHECK(gr_item(sum) == 1e8 && r.result.exact == 1e8 + 1000);
     CHECK_NEAR(r.result.left, digits(1e8, 1e8 + 1000), 1e-12);
-    CHECK_TEXT(text, "no operation lost 1 digits or more\n  the loss is spread over many operations\n");
+    CHECK_TEXT(text, "no operation lost 1 digit or more\n  the loss is spread over many operations\n");
     const gr_precision_report fine = shadow(sum, &(gr_precision_options){.least = 0.01});
     CHECK(fine.n_rows == 10 && fine.losing > 10 && fine.rows[0].lost < 0.1);
     CHECK(fine.rows[0].lost >= fine.rows[9].lost);
@@ -282,6 +282,20 @@ static gr_tensor gradients(gr_tensor a, gr_tensor b)
     return gr_derivative(total(gr_mul(functions(a, b), gr_sum(b, GR_AXES(0), false))), a);
 }
 
+static gr_tensor gradients_of_choices(gr_tensor a, gr_tensor b)
+{
+    return gr_derivative(total(gr_square(gr_add(choices(a, b), gr_sin(choices(a, b))))), a);
+}
+
+/* Elements inside a record are copied by views, so that a transposed matrix of f32 is contiguous and can be
+   reshaped as it is; its shadow, of twice the bytes, is not. */
+static gr_tensor small_views(gr_tensor a, gr_tensor b)
+{
+    const gr_tensor turned = gr_transpose(gr_exp(a), 0, 1);
+    CHECK(gr_is_contiguous(turned) == (gr_type_of(a) == GR_F32));
+    return gr_div(gr_reshape(turned, GR_SHAPE(2, 6)), gr_reshape(gr_cos(b), GR_SHAPE(2, 6)));
+}
+
 static gr_tensor through_casts(gr_tensor a, gr_tensor b)
 {
     return gr_exp(gr_cast(gr_mul(gr_cast(a, GR_F64), gr_cast(b, GR_F64)), GR_F64));
@@ -320,6 +334,8 @@ static void test_against_f64(void)
     compare_with_f64(choices, "choices");
     compare_with_f64(functions, "functions");
     compare_with_f64(gradients, "gradients");
+    compare_with_f64(gradients_of_choices, "gradients of choices");
+    compare_with_f64(small_views, "small views");
     compare_with_f64(through_casts, "casts");
 }
 
@@ -383,7 +399,7 @@ static void test_primitive_for_f32_only(void)
     gr_precision_report r = shadow(y, NULL);
     CHECK(r.operations == 5 && r.in_f32 == 1 && r.restarted == 0);
     CHECK(r.losing == 0 && r.result.exact == r.result.value); /* its shadow is rounded */
-    CHECK_TEXT(text, "refused f64: 1 operations; 0 of them have no shadow");
+    CHECK_TEXT(text, "refused f64: 1 of the operations; without a shadow of their own: 0");
     const gr_tensor small = gr_apply(g, &twice_op, 1, &x, NULL);
     r = shadow(gr_add_scalar(gr_add_scalar(small, 1e8), -1e8), NULL);
     CHECK(r.in_f32 == 1 && r.result.exact == 3 && r.losing == 1);
@@ -393,7 +409,7 @@ static void test_primitive_for_f32_only(void)
     r = shadow(doubled, NULL);
     twice_fails = false;
     CHECK(r.in_f32 == 0 && r.restarted == 1 && r.result.exact == 9);
-    CHECK_TEXT(text, "refused f64: 1 operations; 1 of them have no shadow");
+    CHECK_TEXT(text, "refused f64: 1 of the operations; without a shadow of their own: 1");
     finish(g);
 }
 
@@ -580,7 +596,7 @@ static void test_number_of_rows(void)
     for (int i = 0; i < 10; i++) CHECK(r.rows[i].position == 4 + 4 * i && r.rows[i].lost > 7);
     CHECK(r.result.left == 0 && r.result.position == 4);
     gr_precision_table(&r, text, sizeof text);
-    CHECK_TEXT(text, "  and 10 more that lost 1 digits or more\n");
+    CHECK_TEXT(text, "  and 10 more that lost 1 digit or more\n");
     CHECK(gr_precision_shadow(20, losers, &(gr_precision_options){.rows = 16, .least = 2}, &r) == GR_OK);
     CHECK(r.n_rows == 16 && r.rows[10].position == 2 && r.rows[15].position == 22 && r.rows[15].lost < 5);
     CHECK(gr_precision_shadow(20, losers, &(gr_precision_options){.rows = 1, .least = 5}, &r) == GR_OK);
@@ -614,6 +630,29 @@ static void test_golden_table(void)
                                  GR_F32, GR_SHAPE(1), (float[]){0x1p66f});
     const gr_tensor steep = gr_named(gr_mul(gr_scale(u, 0x1p10), u), "[steep]");
     (void)shadow(gr_concat(2, (gr_tensor[]){small, steep}, 0), NULL);
+    CHECK(!strcmp(text, expected));
+    if (strcmp(text, expected)) puts(text);
+    finish(g);
+}
+
+/* The example of docs/precision.md, with the table that stands there. */
+static void test_documented_table(void)
+{
+    /* clang-format off */
+    static const char expected[] =
+        "precision shadow of 8 operations: 0.7 of 7.2 digits left\n"
+        "  result: #8 mul [6], at [3] f32 1.237371, f64 1.5232725\n"
+        "  lost  left  at  operation     result  element  f32          f64          error      operands\n"
+        "   6.7   0.3  #5  sub variance  []      []       1.25         0.82473864   magnified  #3 mean of squares 7.2, #4 square of mean 7.0\n"
+        "   2.9   4.4  #7  sub           [6]     [0]      -0.81665039  -0.81671143  magnified  heights, #1 mean 7.2\n";
+    /* clang-format on */
+    gr_graph *g = gr_graph_create(NULL);
+    const float heights[] = {1734.2f, 1735.9f, 1733.8f, 1736.4f, 1735.1f, 1734.7f};
+    const gr_tensor x = gr_param(g, "heights", GR_F32, GR_SHAPE(6), heights);
+    const gr_tensor m = gr_named(mean(x), "mean"), s = gr_named(mean(gr_square(x)), "mean of squares");
+    const gr_tensor variance = gr_named(gr_sub(s, gr_named(gr_square(m), "square of mean")), "variance");
+    const gr_tensor power = gr_pow_scalar(variance, -0.5), deviation = gr_sub(x, m);
+    (void)shadow(gr_mul(deviation, power), NULL);
     CHECK(!strcmp(text, expected));
     if (strcmp(text, expected)) puts(text);
     finish(g);
@@ -827,6 +866,7 @@ int main(void)
     RUN(test_by_elements);
     RUN(test_number_of_rows);
     RUN(test_golden_table);
+    RUN(test_documented_table);
     RUN(test_table_of_strange_things);
     RUN(test_deterministic);
     RUN(test_nothing_is_changed);

@@ -146,7 +146,7 @@ static void add_summary(table *t, const gr_precision_report *report)
     add(t, "  result: %s %s %s, at %s f32 %s, f64 %s\n", last.cell[AT], last.cell[OPERATION],
         last.cell[RESULT], last.cell[ELEMENT], last.cell[F32], last.cell[F64]);
     if (report->in_f32 + report->restarted)
-        add(t, "  refused f64: %" PRId64 " operations; %" PRId64 " of them have no shadow\n",
+        add(t, "  refused f64: %" PRId64 " of the operations; without a shadow of their own: %" PRId64 "\n",
             report->in_f32 + report->restarted, report->restarted);
 }
 
@@ -154,12 +154,14 @@ static void add_end(table *t, const gr_precision_report *report)
 {
     char least[GRI_NUMBER_BYTES];
     gri_number(least, report->least, 2, false);
+    const char *unit = report->least == 1 ? "digit" : "digits";
     if (report->losing > report->n_rows)
-        add(t, "  and %" PRId64 " more that lost %s digits or more\n", report->losing - report->n_rows,
-            least);
-    if (report->losing == 0) add(t, "  no operation lost %s digits or more\n", least);
-    const bool spread = 24 * log10(2) - report->result.left >= report->least;
-    if (report->losing == 0 && spread) add(t, "  the loss is spread over many operations\n");
+        add(t, "  and %" PRId64 " more that lost %s %s or more\n", report->losing - report->n_rows, least,
+            unit);
+    if (report->losing > 0) return;
+    add(t, "  no operation lost %s %s or more\n", least, unit);
+    if (24 * log10(2) - report->result.left >= report->least)
+        add(t, "  the loss is spread over many operations\n");
 }
 
 size_t gr_precision_table(const gr_precision_report *report, char *to, size_t room)
