@@ -142,11 +142,8 @@ static gr_status shadow_leaf(const replay *r, const gri_node *node)
         e->shadow = node->index;
         return GR_OK;
     }
-    const gri_mark mark_here = gri_mark_here(r->g);
     const gri_node *shadow = gri_convert(r->g, node, GR_F64);
-    const gr_status status = shadow ? set_shadow(r, node, shadow) : r->g->status;
-    gri_pop(r->g, mark_here);
-    return status;
+    return shadow ? set_shadow(r, node, shadow) : r->g->status;
 }
 
 /* Whether the error that is pending says that a primitive would not, and not that memory ran out. */
