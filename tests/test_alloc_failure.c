@@ -184,6 +184,22 @@ static double checking(gr_graph *g)
     return result.passed ? result.worst.analytic + (double)result.elements + (double)length : 0;
 }
 
+static double shadowing(gr_graph *g)
+{
+    const gr_tensor p = gr_cast(parameter(g, "p", GR_SHAPE(6, 5)), GR_F32);
+    const gr_tensor values = gr_arange(g, GR_F32, 30, 0, 0.1);
+    const gr_tensor strided = gr_transpose(gr_reshape(values, GR_SHAPE(5, 6)), 0, 1);
+    gr_tensor parts[12];
+    for (int i = 0; i < 12; i++) parts[i] = gr_add_scalar(gr_mul(gr_exp(p), strided), 1000);
+    const gr_tensor y = gr_sub(gr_concat(12, parts, 0), gr_scalar(g, GR_F32, 1000));
+    const gr_tensor roots[] = {total(y), gr_slice(y, 0, 0, 3, 1)};
+    gr_precision_report report;
+    static char text[GR_PRECISION_TABLE_BYTES];
+    if (gr_precision_shadow(2, roots, NULL, &report) != GR_OK) return 0;
+    const size_t length = gr_precision_table(&report, text, sizeof text);
+    return (double)length + report.result.exact + report.rows[0].lost + (double)report.operations;
+}
+
 static bool add_up(const char *text, size_t length, void *user)
 {
     for (size_t i = 0; i < length; i++) *(double *)user += (double)text[i];
@@ -213,6 +229,7 @@ static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
     {"network", network},
     {"checking", checking},
+    {"shadowing", shadowing},
     {"drawing", drawing},
     {"forward_backward", forward_backward},
     {"second_order", second_order},
