@@ -231,7 +231,7 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     if (call->op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
     const bool is_float = layout.type == GR_F32 || layout.type == GR_F64;
     const bool recorded = requires_grad && call->graph->recording && is_float;
-    if (recorded && !call->op->vjp) {
+    if (recorded && !call->op->vjp && !call->op->vjp_all) {
         gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,
                      "has no derivative rule, but an operand requires a gradient", NULL);
         return NULL;

@@ -190,19 +190,62 @@ static gr_status check_tidy(const walk *w, const gr_call *call)
     return g->status;
 }
 
+/* Whether the fast path made the contribution, or failed. */
+static bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                      const gri_node *operand)
+{
+    if (w->record || !call->op->pull) return false;
+    return pull(w, call, &adjoint->array, i, operand) || w->g->status != GR_OK;
+}
+
+/* Takes what a rule returned for operand i; GR_NONE contributes nothing. */
+static gr_status take(const walk *w, const gr_call *call, int i, gr_tensor part)
+{
+    if (part.index == 0 && !part.graph) return GR_OK;
+    const gri_node *operand = (const gri_node *)call->in[i];
+    const gri_node *node = fit(w, call, i, part, operand);
+    return node ? accumulate(w, adjoint_of(w, operand->index), node) : w->g->status;
+}
+
 static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
                             const gri_node *operand)
 {
     gr_graph *g = w->g;
-    if (!w->record && call->op->pull && pull(w, call, &adjoint->array, i, operand)) return g->status;
-    if (g->status != GR_OK) return g->status;
+    if (is_pulled(w, call, adjoint, i, operand)) return g->status;
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
     gr_status status = check_tidy(w, call);
-    if (status == GR_OK && (part.index != 0 || part.graph)) {
-        const gri_node *node = fit(w, call, i, part, operand);
-        status = node ? accumulate(w, adjoint_of(w, operand->index), node) : g->status;
-    } /* else GR_NONE: contributes nothing */
+    if (status == GR_OK) status = take(w, call, i, part);
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+/* The same for all operands at once, which share the work of one rule. */
+static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_node *adjoint)
+{
+    gr_graph *g = w->g;
+    const gr_call *call = &r->call;
+    const size_t n = (size_t)call->n;
+    gr_tensor few[GRI_FEW], *parts = n > GRI_FEW ? gr_call_scratch(call, n * sizeof *parts) : few;
+    bool few_needed[GRI_FEW], *needed = n > GRI_FEW ? gr_call_scratch(call, n) : few_needed;
+    if (!parts || !needed) return g->status;
+    bool any = false;
+    for (int i = 0; i < call->n; i++) {
+        const gri_node *operand = (const gri_node *)call->in[i];
+        parts[i] = GR_NONE;
+        needed[i] = is_needed(w, operand) && !is_pulled(w, call, adjoint, i, operand);
+        if (g->status != GR_OK) return g->status;
+        any |= needed[i];
+    }
+    if (!any) return GR_OK;
+    const gri_mark mark = gri_mark_here(g);
+    const gr_status given = call->op->vjp_all(call, gri_handle(g, adjoint), needed, parts);
+    gr_status status = check_tidy(w, call);
+    if (status == GR_OK && given != GR_OK)
+        status = gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", w->what,
+                          call->op->name);
+    for (int i = 0; i < call->n && status == GR_OK; i++)
+        if (needed[i]) status = take(w, call, i, parts[i]);
     if (!w->record) gri_pop(g, mark);
     return status;
 }
@@ -242,9 +285,13 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
     r.call.operands = operands;
     r.call.in = in;
     gr_status status = operands && in ? operands_of(w, node, operands, in) : g->status;
-    for (int i = 0; i < r.call.n && status == GR_OK; i++) {
-        const gri_node *operand = (const gri_node *)in[i];
-        if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
+    if (status == GR_OK && node->op->vjp_all) {
+        status = contribute_all(w, &r, adjoint);
+    } else {
+        for (int i = 0; i < r.call.n && status == GR_OK; i++) {
+            const gri_node *operand = (const gri_node *)in[i];
+            if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
+        }
     }
     if (r.scratch) gri_free_scratch(&r);
     return status;
