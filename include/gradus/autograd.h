@@ -69,6 +69,46 @@ GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, 
    elementwise derivative (the cotangent is ones). */
 GR_API gr_tensor gr_derivative(gr_tensor y, gr_tensor x);
 
+/* ---- Hooks ---- */
+
+/* A function that is called with the gradient of a tensor, to look at it or to replace it:
+
+       static gr_tensor clip(gr_tensor gradient, gr_tensor of, void *user)
+       {
+           return gr_minimum(gradient, gr_full(gradient.graph, gr_type_of(gradient), GR_SCALAR, 1));
+       }
+       ...
+       gr_add_hook(h, clip, NULL);
+
+   gr_backward and gr_grad call it once per walk that reaches the tensor, when all contributions to its gradient have
+   been summed, and before the gradient is passed on or stored: what it returns is what goes on to the operands of
+   `of`, into gr_gradient(of), and into the results of gr_grad. GR_NONE leaves the gradient as it is; else it
+   must be of the same type and shape (GR_ERR_TYPE, GR_ERR_SHAPE; GR_ERR_CALLBACK for what is no living tensor of
+   the graph). In a walk that is recorded (`record`) what it does is recorded, too, and differentiated with the rest;
+   else it is not.
+
+   `gradient` is a step tensor that is gone after the call, unless the walk is recorded: read it, or gr_keep it.
+   Gradients of leaves are stored after all hooks have run; a walk that a hook makes fail (an operation that fails,
+   gr_graph_fail) stores none. What holds for rules of primitives (custom.h) holds for hooks: nothing that is walked
+   over can be freed, and a scope or a gr_no_grad_begin left open is GR_ERR_STATE. */
+typedef gr_tensor gr_hook_function(gr_tensor gradient, gr_tensor of, void *user);
+
+typedef struct gr_hook {
+    gr_graph *graph;
+    uint32_t index; /* 0: invalid */
+    uint32_t generation;
+} gr_hook;
+
+/* Adds a hook to a tensor that requires a gradient (else GR_ERR_NO_HISTORY): a parameter, a constant, or an interior
+   tensor. It stays until it is removed or the tensor is freed: on a parameter across steps, on an interior tensor
+   for this step. Several hooks of one tensor are called in the order in which they were added, each with what the
+   one before it returned. On error the handle is invalid.
+   Inside a hook, hooks can be added and removed: one that is added to the same tensor there is first called in the
+   next walk; one that is removed before its turn is not called. */
+GR_API gr_hook gr_add_hook(gr_tensor t, gr_hook_function *f, void *user);
+/* Removes it. GR_ERR_STALE if it is gone: removed before, or its tensor freed. Works while an error is pending. */
+GR_API gr_status gr_remove_hook(gr_hook hook);
+
 GR_END_DECLS
 
 #endif

@@ -30,7 +30,7 @@ typedef struct walk {
     uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
     uint32_t reached;               /* the last step node that was visited */
     bool record, release;
-    uint32_t no_grad_depth; /* while a rule runs */
+    gri_tidy tidy; /* what a rule finds, and leaves */
 } walk;
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
@@ -179,15 +179,10 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
 /* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
 static gr_status check_tidy(const walk *w, const gr_call *call)
 {
-    gr_graph *g = w->g;
-    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != w->no_grad_depth) {
-        gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
+    if (!gri_tidy_up(w->g, &w->tidy))
+        gri_fail(w->g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
                  w->what, call->op->name);
-        g->n_scopes = g->guarded_scopes;
-        g->no_grad_depth = w->no_grad_depth;
-        g->recording = w->record;
-    }
-    return g->status;
+    return w->g->status;
 }
 
 /* Whether the fast path made the contribution, or failed. */
@@ -297,6 +292,46 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
     return status;
 }
 
+/* Hands the complete adjoint of a node to its hooks, and goes on with what they return. They see a step tensor, which
+   cannot be written. */
+static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    gr_graph *g = w->g;
+    const gri_mark mark = gri_mark_here(g);
+    const gri_node *arrived = node_at(g, *adjoint);
+    if (!w->record && !(arrived = gri_push_value(g, arrived))) return g->status;
+    const gr_tensor before = gri_handle(g, arrived);
+    gr_tensor gradient = before;
+    gr_status status = gri_run_hooks(g, w->what, node, &gradient);
+    if (status == GR_OK && !gr_same(before, gradient)) {
+        const gri_node *replacement = node_at(g, gradient.index);
+        if (!w->record) replacement = gri_keep_value(g, replacement);
+        if (replacement) {
+            drop(w, adjoint);
+            *adjoint = replacement->index;
+        } else {
+            status = g->status;
+        }
+    }
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+/* To be called when all contributions to a node have arrived. */
+static inline gr_status complete(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    return node->flags & GRI_HOOKED && is_needed(w, node) ? run_hooks(w, node, adjoint) : GR_OK;
+}
+
+/* Kept leaves come last: all that could contribute has been visited. */
+static gr_status complete_kept(const walk *w)
+{
+    gr_status status = GR_OK;
+    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++)
+        if (w->kept_adjoint[i]) status = complete(w, w->g->kept.slot[i].node, &w->kept_adjoint[i]);
+    return status;
+}
+
 /* ---- The walk ---- */
 
 static void walk_end(walk *w)
@@ -317,7 +352,7 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .what = what,
                 .record = record,
                 .release = !record && !retain,
-                .no_grad_depth = record ? 0 : g->no_grad_depth + 1,
+                .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, record},
                 .step_top = g->step.top,
                 .reached = g->step.top,
                 .kept_top = g->kept.top};
@@ -343,7 +378,7 @@ static gr_status walk_down(walk *w)
     gr_graph *g = w->g;
     const bool was_recording = g->recording;
     const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
-    g->no_grad_depth = w->no_grad_depth;
+    g->no_grad_depth = w->tidy.no_grad_depth;
     g->recording = w->record;
     g->guarded_scopes = g->n_scopes;
     g->walks++;
@@ -353,7 +388,8 @@ static gr_status walk_down(walk *w)
         uint32_t *adjoint = &w->step_adjoint[i];
         if (!*adjoint) continue;
         gri_node *node = g->step.slot[i].node;
-        if (!is_passed(w, node)) continue;
+        status = complete(w, node, adjoint);
+        if (status != GR_OK || !is_passed(w, node)) continue;
         status = visit(w, node, node_at(g, *adjoint));
         if (status != GR_OK) break;
         w->reached = i;
@@ -363,6 +399,7 @@ static gr_status walk_down(walk *w)
             *adjoint = SPENT;
         }
     }
+    if (status == GR_OK && g->hooks.top) status = complete_kept(w);
     g->walks--;
     g->guarded_scopes = guarded;
     g->recording = was_recording;

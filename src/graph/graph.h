@@ -44,7 +44,8 @@ enum {
     GRI_PARAM = 1 << 2,
     GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
     GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
-    GRI_RELEASED = 1 << 5     /* its history was walked without retain */
+    GRI_RELEASED = 1 << 5,    /* its history was walked without retain */
+    GRI_HOOKED = 1 << 6       /* there are hooks on its gradient: see hooks.c */
 };
 
 typedef struct gri_node {
@@ -104,6 +105,30 @@ typedef struct gri_owned {
     size_t bytes;
 } gri_owned;
 
+/* A hook on the gradient of a tensor. */
+typedef struct gri_hook {
+    gr_hook_function *f;
+    void *user;
+    uint64_t order; /* hooks that were added before have smaller ones */
+    uint32_t node;  /* index of the tensor, which lives; 0: this entry is free */
+    uint32_t generation;
+    uint32_t next; /* of the bucket, or of the free list; 0: none */
+} gri_hook;
+
+/* All hooks of a graph: a hash table by the index of the tensor. */
+typedef struct gri_hooks {
+    gri_hook *entry;  /* entry 0 is never used */
+    uint32_t *bucket; /* its first entry, or 0 */
+    uint32_t capacity, top, first_free;
+    uint64_t added;
+} gri_hooks;
+
+/* What a function of the user has to leave as it found it. */
+typedef struct gri_tidy {
+    uint32_t n_scopes, no_grad_depth;
+    bool recording;
+} gri_tidy;
+
 struct gr_graph {
     gri_memory memory;
     gri_slots step, kept;
@@ -117,6 +142,7 @@ struct gr_graph {
     uint32_t guarded_scopes; /* so many scopes were open when the innermost walk or check began; they stay */
     uint32_t *params;        /* indices of kept nodes */
     uint32_t n_params, param_capacity;
+    gri_hooks hooks;
     gri_owned *owned;
     gri_threads *threads;
     int n_threads;
@@ -230,6 +256,14 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 /* GR_ERR_STATE while a walk is under way: a rule must not free what is walked over. `what` names the call. */
 gr_status gri_check_no_walk(gr_graph *g, const char *what);
 
+static inline gri_tidy gri_tidy_here(const gr_graph *g)
+{
+    return (gri_tidy){g->n_scopes, g->no_grad_depth, g->recording};
+}
+/* Whether a function of the user has closed the scopes and no_grad regions that it opened, and no others. If not,
+   they are closed now, and opened: the error is the caller's to set. */
+bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
+
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
 
@@ -258,6 +292,15 @@ static inline bool gri_same_dims(const gr_array *a, const gr_array *b)
 bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const int64_t *to);
 /* Checks a shape given by a user; the error is set. `what` names the call. */
 gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_shape *shape, int64_t *count);
+
+/* ---- hooks.c ---- */
+
+/* Runs the hooks of a node in the order in which they were added. *gradient: its gradient, and what replaced it.
+   `what` names the walk. */
+gr_status gri_run_hooks(gr_graph *g, const char *what, const gri_node *node, gr_tensor *gradient);
+/* Removes the hooks of a node. */
+void gri_drop_hooks(gr_graph *g, gri_node *node);
+void gri_free_hooks(gr_graph *g);
 
 /* ---- backward.c ---- */
 

@@ -174,6 +174,7 @@ static void release_belongings(gr_graph *g, gri_node *node)
 {
     if (node->buffer) gri_buffer_release(g, node->buffer);
     if (node->gradient) gri_drop_gradient(g, node);
+    if (node->flags & GRI_HOOKED) gri_drop_hooks(g, node);
     if (node->name) gri_set_name(g, node, NULL);
 }
 
