@@ -352,7 +352,7 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .what = what,
                 .record = record,
                 .release = !record && !retain,
-                .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, record},
+                .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, g->naming, record},
                 .step_top = g->step.top,
                 .reached = g->step.top,
                 .kept_top = g->kept.top};
@@ -378,6 +378,7 @@ static gr_status walk_down(walk *w)
     gr_graph *g = w->g;
     const bool was_recording = g->recording;
     const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
+    const uint16_t name_scope = g->naming.scope;
     g->no_grad_depth = w->tidy.no_grad_depth;
     g->recording = w->record;
     g->guarded_scopes = g->n_scopes;
@@ -388,6 +389,7 @@ static gr_status walk_down(walk *w)
         uint32_t *adjoint = &w->step_adjoint[i];
         if (!*adjoint) continue;
         gri_node *node = g->step.slot[i].node;
+        g->naming.scope = gri_name_scope(node); /* what a rule makes belongs where its operation was made */
         status = complete(w, node, adjoint);
         if (status != GR_OK || !is_passed(w, node)) continue;
         status = visit(w, node, node_at(g, *adjoint));
@@ -401,6 +403,7 @@ static gr_status walk_down(walk *w)
     }
     if (status == GR_OK && g->hooks.top) status = complete_kept(w);
     g->walks--;
+    g->naming.scope = name_scope;
     g->guarded_scopes = guarded;
     g->recording = was_recording;
     g->no_grad_depth = depth;

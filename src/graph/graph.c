@@ -71,6 +71,7 @@ void gr_graph_destroy(gr_graph *g)
         gri_free(&g->memory, block, block->bytes);
     }
     gri_free_hooks(g);
+    gri_free_names(g);
     gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->kept.slot, g->kept.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->scopes, g->scope_capacity * sizeof *g->scopes);
@@ -91,8 +92,11 @@ gr_status gri_check_no_walk(gr_graph *g, const char *what)
 
 bool gri_tidy_up(gr_graph *g, const gri_tidy *before)
 {
-    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth) return true;
+    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
+        g->naming.depth == before->naming.depth)
+        return true;
     g->n_scopes = before->n_scopes;
+    g->naming = before->naming;
     g->no_grad_depth = before->no_grad_depth;
     g->recording = before->recording;
     return false;

@@ -39,7 +39,7 @@ typedef struct gri_operand {
 } gri_operand;
 
 enum {
-    GRI_REQUIRES_GRAD = 1 << 0,
+    GRI_REQUIRES_GRAD = 1 << 0, /* up to 1 << 15: see gri_node */
     GRI_CONTIGUOUS = 1 << 1,
     GRI_PARAM = 1 << 2,
     GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
@@ -55,9 +55,16 @@ typedef struct gri_node {
     char *name;          /* a block of its own; NULL: none */
     uint32_t n_operands; /* recorded ones; 0: no history */
     uint32_t index, generation, version;
-    uint32_t flags;
+    uint32_t flags;    /* the upper half is the name scope: see names.c */
     uint32_t gradient; /* index of a kept node; 0: none */
 } gri_node;
+
+enum { GRI_NAME_SCOPE_SHIFT = 16 };
+/* The id of the name scope in which a node was made; 0: none. */
+static inline uint16_t gri_name_scope(const gri_node *node)
+{
+    return (uint16_t)(node->flags >> GRI_NAME_SCOPE_SHIFT);
+}
 
 /* The operands of a recorded node stand behind the struct, the attributes behind them. */
 static inline gri_operand *gri_operands(const gri_node *node) { return (gri_operand *)(uintptr_t)(node + 1); }
@@ -123,9 +130,33 @@ typedef struct gri_hooks {
     uint64_t added;
 } gri_hooks;
 
+/* A path of name scopes. */
+typedef struct gri_name {
+    const char *path; /* all of it, as "encoder/fc1" */
+    const char *name; /* its last part, inside the path */
+    uint16_t parent;  /* 0: none */
+    uint16_t next;    /* of the bucket; 0: none */
+} gri_name;
+
+/* All paths of a graph, by their ids: a hash table by parent and name. */
+typedef struct gri_names {
+    gri_name *entry;  /* entry 0 is never used */
+    uint16_t *bucket; /* its first entry, or 0 */
+    uint32_t capacity, top;
+} gri_names;
+
+/* Where one is in the name scopes. */
+typedef struct gri_naming {
+    uint32_t depth; /* so many are open, */
+    uint32_t
+        unlabelled; /* of which the innermost ones have no path: the begin of the first of these failed */
+    uint16_t scope; /* id of the path; 0: none */
+} gri_naming;
+
 /* What a function of the user has to leave as it found it. */
 typedef struct gri_tidy {
     uint32_t n_scopes, no_grad_depth;
+    gri_naming naming;
     bool recording;
 } gri_tidy;
 
@@ -143,6 +174,8 @@ struct gr_graph {
     uint32_t *params;        /* indices of kept nodes */
     uint32_t n_params, param_capacity;
     gri_hooks hooks;
+    gri_names names;
+    gri_naming naming;
     gri_owned *owned;
     gri_threads *threads;
     int n_threads;
@@ -258,10 +291,10 @@ gr_status gri_check_no_walk(gr_graph *g, const char *what);
 
 static inline gri_tidy gri_tidy_here(const gr_graph *g)
 {
-    return (gri_tidy){g->n_scopes, g->no_grad_depth, g->recording};
+    return (gri_tidy){g->n_scopes, g->no_grad_depth, g->naming, g->recording};
 }
-/* Whether a function of the user has closed the scopes and no_grad regions that it opened, and no others. If not,
-   they are closed now, and opened: the error is the caller's to set. */
+/* Whether a function of the user has closed the scopes, name scopes and no_grad regions that it opened, and no
+   others. If not, they are closed now, and opened: the error is the caller's to set. */
 bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
@@ -292,6 +325,12 @@ static inline bool gri_same_dims(const gr_array *a, const gr_array *b)
 bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const int64_t *to);
 /* Checks a shape given by a user; the error is set. `what` names the call. */
 gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_shape *shape, int64_t *count);
+
+/* ---- names.c ---- */
+
+/* The path of an id; "" for 0. */
+const char *gri_name_path(const gr_graph *g, uint16_t id);
+void gri_free_names(gr_graph *g);
 
 /* ---- hooks.c ---- */
 

@@ -116,6 +116,7 @@ gri_node *gri_keep_new(gr_graph *g, const gri_recipe *r)
     else
         i = table->top++;
     gri_node *node = gri_fill_record(record, r, &s, fresh);
+    node->flags |= (uint32_t)g->naming.scope << GRI_NAME_SCOPE_SHIFT;
     node->index = i | GRI_KEPT;
     table->slot[i].node = node;
     node->generation = ++table->slot[i].generation;
