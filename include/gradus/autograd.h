@@ -109,6 +109,31 @@ GR_API gr_hook gr_add_hook(gr_tensor t, gr_hook_function *f, void *user);
 /* Removes it. GR_ERR_STALE if it is gone: removed before, or its tensor freed. Works while an error is pending. */
 GR_API gr_status gr_remove_hook(gr_hook hook);
 
+/* ---- Anomalies ---- */
+
+/* Where does the NaN come from? Between these two, the value of each operation is looked at when it has been computed,
+   and in gr_backward and gr_grad each contribution of a rule, each gradient that is complete, and what hooks return.
+   The first operation whose value or gradient is NaN or infinite, although its operands and the cotangent that it was
+   given are finite, is the error GR_ERR_NOT_FINITE, which names the operation, its formula, the name scope in which it was
+   made, value or gradient and to which operand, the first element that is not finite, and the operands with the range
+   of their values:
+
+       log (y = ln x) in encoder/fc1: the value became nan at [0, 1]: operand 1, h f64 [2, 3] from -0.25 to 4
+
+   If an operand was not finite before, the error names the leaf that it comes from (a parameter, a constant, what was
+   made without operands), or the operation, if that was before gr_anomaly_begin. A leaf alone is no error: not before
+   something that is not finite has been computed from it.
+   The operation fails like any other: no tensor, no gradient is left behind by it. The operations by which rules and
+   hooks compute are not looked at one by one. It costs a reading of each tensor; when it is off, nothing.
+   GR_ERR_STATE for a begin after a begin, an end without one, and inside a walk. */
+typedef struct gr_anomaly_options {
+    bool allow_infinite; /* only NaN is an anomaly: masks of -inf are common */
+    bool allow_data;     /* leaves and cotangents need not be finite, nor what is computed from such */
+} gr_anomaly_options;
+/* options may be NULL. */
+GR_API gr_status gr_anomaly_begin(gr_graph *g, const gr_anomaly_options *options);
+GR_API gr_status gr_anomaly_end(gr_graph *g);
+
 GR_END_DECLS
 
 #endif

@@ -69,7 +69,8 @@ typedef enum gr_status {
     GR_ERR_STATE,              /* a call in the wrong order, such as a reset inside an open scope */
     GR_ERR_IO,                 /* the system refused to open, read or write a file */
     GR_ERR_FORMAT,             /* a file that is not what it claims to be */
-    GR_ERR_CALLBACK            /* a function of the user reported a failure */
+    GR_ERR_CALLBACK,           /* a function of the user reported a failure */
+    GR_ERR_NOT_FINITE          /* NaN or infinity where gr_anomaly_begin asked for none */
 } gr_status;
 
 /* The name of a code, as "GR_ERR_SHAPE"; "unknown status" for a number that is none. */

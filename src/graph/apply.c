@@ -266,7 +266,14 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     r.call.in = in;
     bool requires_grad = false;
     gri_node *node = NULL;
+    const bool watching = g->watching;
+    gri_mark mark;
+    if (watching) mark = gri_mark_here(g);
     if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
+    if (watching && node && gri_judge_value(&r.call, node) != GR_OK) {
+        gri_pop(g, mark);
+        node = NULL;
+    }
     if (r.scratch) gri_free_scratch(&r);
     if (!node && g->status == GR_OK) gri_fail(g, GR_ERR_CALLBACK, "%s: failed without saying why", op->name);
     return node ? gri_handle(g, node) : gri_invalid(g);

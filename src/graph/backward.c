@@ -31,6 +31,8 @@ typedef struct walk {
     uint32_t reached;               /* the last step node that was visited */
     bool record, release;
     gri_tidy tidy; /* what a rule finds, and leaves */
+    bool watched;  /* anomaly mode: what arrives is judged */
+    bool *tainted; /* something that is not finite has come in, and may */
 } walk;
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
@@ -167,6 +169,11 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     if (!part) return true; /* the error is set */
     uint32_t *adjoint = adjoint_of(w, operand->index);
     const bool done = call->op->pull(call, gy, i, &part->array);
+    if (done && w->watched &&
+        gri_judge_contribution(call, w->what, gy, i, &part->array, w->tainted) != GR_OK) {
+        gri_kept_release(g, part);
+        return true;
+    }
     if (done && !*adjoint) {
         *adjoint = part->index;
         return true;
@@ -194,12 +201,16 @@ static bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoin
 }
 
 /* Takes what a rule returned for operand i; GR_NONE contributes nothing. */
-static gr_status take(const walk *w, const gr_call *call, int i, gr_tensor part)
+static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i, gr_tensor part)
 {
     if (part.index == 0 && !part.graph) return GR_OK;
     const gri_node *operand = (const gri_node *)call->in[i];
     const gri_node *node = fit(w, call, i, part, operand);
-    return node ? accumulate(w, adjoint_of(w, operand->index), node) : w->g->status;
+    if (!node) return w->g->status;
+    const gr_status status = !w->watched ? GR_OK
+                                         : gri_judge_contribution(call, w->what, &adjoint->array, i,
+                                                                  &node->array, w->tainted);
+    return status == GR_OK ? accumulate(w, adjoint_of(w, operand->index), node) : status;
 }
 
 static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
@@ -210,7 +221,7 @@ static gr_status contribute(const walk *w, const gr_call *call, const gri_node *
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
     gr_status status = check_tidy(w, call);
-    if (status == GR_OK) status = take(w, call, i, part);
+    if (status == GR_OK) status = take(w, call, adjoint, i, part);
     if (!w->record) gri_pop(g, mark);
     return status;
 }
@@ -240,7 +251,7 @@ static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_no
         status = gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", w->what,
                           call->op->name);
     for (int i = 0; i < call->n && status == GR_OK; i++)
-        if (needed[i]) status = take(w, call, i, parts[i]);
+        if (needed[i]) status = take(w, call, adjoint, i, parts[i]);
     if (!w->record) gri_pop(g, mark);
     return status;
 }
@@ -317,10 +328,28 @@ static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoin
     return status;
 }
 
+/* In anomaly mode: what has arrived at a node, or come from its hook, is finite. */
+static gr_status judge(const walk *w, const gri_node *node, uint32_t adjoint, bool of_hook)
+{
+    if (*w->tainted) return GR_OK;
+    return gri_judge_gradient(w->g, w->what, node, &node_at(w->g, adjoint)->array, of_hook);
+}
+
+static gr_status complete_adjoint(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    if (!is_needed(w, node)) return GR_OK;
+    gr_status status = w->watched ? judge(w, node, *adjoint, false) : GR_OK;
+    if (status == GR_OK && node->flags & GRI_HOOKED) {
+        status = run_hooks(w, node, adjoint);
+        if (status == GR_OK && w->watched) status = judge(w, node, *adjoint, true);
+    }
+    return status;
+}
+
 /* To be called when all contributions to a node have arrived. */
 static inline gr_status complete(const walk *w, const gri_node *node, uint32_t *adjoint)
 {
-    return node->flags & GRI_HOOKED && is_needed(w, node) ? run_hooks(w, node, adjoint) : GR_OK;
+    return w->watched || node->flags & GRI_HOOKED ? complete_adjoint(w, node, adjoint) : GR_OK;
 }
 
 /* Kept leaves come last: all that could contribute has been visited. */
@@ -352,6 +381,7 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .what = what,
                 .record = record,
                 .release = !record && !retain,
+                .watched = g->watching,
                 .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, g->naming, record},
                 .step_top = g->step.top,
                 .reached = g->step.top,
@@ -379,6 +409,7 @@ static gr_status walk_down(walk *w)
     const bool was_recording = g->recording;
     const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
     const uint16_t name_scope = g->naming.scope;
+    g->watching = false; /* rules and hooks are judged by what they return */
     g->no_grad_depth = w->tidy.no_grad_depth;
     g->recording = w->record;
     g->guarded_scopes = g->n_scopes;
@@ -401,8 +432,9 @@ static gr_status walk_down(walk *w)
             *adjoint = SPENT;
         }
     }
-    if (status == GR_OK && g->hooks.top) status = complete_kept(w);
+    if (status == GR_OK && (g->hooks.top || w->watched)) status = complete_kept(w);
     g->walks--;
+    g->watching = w->watched;
     g->naming.scope = name_scope;
     g->guarded_scopes = guarded;
     g->recording = was_recording;
@@ -458,6 +490,8 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     if (!is_unset(cotangent)) {
         gr_status status = check_cotangent(w, output, cotangent);
         const gri_mark mark = gri_mark_here(g);
+        if (status == GR_OK && w->watched)
+            status = gri_judge_cotangent(g, w->what, output, &node_at(g, cotangent.index)->array, w->tainted);
         if (status == GR_OK) status = accumulate(w, adjoint, node_at(g, cotangent.index));
         if (!w->record) gri_pop(g, mark);
         return status;
@@ -553,8 +587,10 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     if (!node) return g->status;
     gr_status status = check_differentiable(g, "backward", node);
     walk w;
+    bool tainted = false;
     if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
     if (status != GR_OK) return status;
+    w.tainted = &tainted;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
@@ -729,8 +765,10 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
                         n_inputs);
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
     walk w;
+    bool tainted = false;
     gr_status status = walk_begin(&w, g, "grad", o.record, o.retain, true);
     if (status != GR_OK) return status;
+    w.tainted = &tainted;
     const gri_mark mark = gri_mark_here(g);
     status = mark_targets(&w, n_inputs, inputs);
     if (status == GR_OK) {

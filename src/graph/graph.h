@@ -173,6 +173,9 @@ struct gr_graph {
     uint32_t guarded_scopes; /* so many scopes were open when the innermost walk or check began; they stay */
     uint32_t *params;        /* indices of kept nodes */
     uint32_t n_params, param_capacity;
+    bool watching; /* each operation is judged: anomaly mode is on, and no rule or hook is running */
+    bool anomaly;  /* the mode is on */
+    gr_anomaly_options anomaly_options;
     gri_hooks hooks;
     gri_names names;
     gri_naming naming;
@@ -331,6 +334,23 @@ gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_
 /* The path of an id; "" for 0. */
 const char *gri_name_path(const gr_graph *g, uint16_t id);
 void gri_free_names(gr_graph *g);
+
+/* ---- anomaly.c ---- */
+
+/* Each sets GR_ERR_NOT_FINITE, and returns the status, if what it looks at is not finite and should be. *tainted is
+   set if it need not be, for something that it was made of was not finite, and may be so. `what` names the walk. */
+
+/* The value of an operation that has just been computed. */
+gr_status gri_judge_value(const gr_call *call, const gri_node *node);
+/* The contribution to operand i, of cotangent gy. */
+gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr_array *gy, int i,
+                                 const gr_array *part, bool *tainted);
+/* The cotangent of an output, given by the user. */
+gr_status gri_judge_cotangent(gr_graph *g, const char *what, const gri_node *output,
+                              const gr_array *cotangent, bool *tainted);
+/* The gradient of a node: summed from contributions that are finite, or returned by a hook. */
+gr_status gri_judge_gradient(gr_graph *g, const char *what, const gri_node *node, const gr_array *gradient,
+                             bool of_hook);
 
 /* ---- hooks.c ---- */
 
