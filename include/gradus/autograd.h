@@ -18,6 +18,10 @@
 
 GR_BEGIN_DECLS
 
+/* A function of n tensors: returns a tensor made of its inputs, and of others that it knows, by operations of the graph.
+   To fail, return an invalid handle: after a failed operation, or after gr_graph_fail. */
+typedef gr_tensor (*gr_function)(gr_graph *g, int n_inputs, const gr_tensor *inputs, void *user);
+
 /* ---- Gradients into parameters ---- */
 
 /* d loss / d p for every leaf p that requires a gradient and that the loss depends on, added to p's gradient.
@@ -68,6 +72,34 @@ GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, 
    y: one element, or a y of which each element depends on its own element of x only, which gives the
    elementwise derivative (the cotangent is ones). */
 GR_API gr_tensor gr_derivative(gr_tensor y, gr_tensor x);
+
+/* ---- Less memory for more time ---- */
+
+/* f(inputs), without keeping what f makes on the way: that is freed when f returns, and computed once more when a walk
+   comes to it. A chain of n operations in segments of sqrt n needs memory for about 2 sqrt n results instead of n, for
+   one more run forwards (Chen, Xu, Zhang and Guestrin, "Training deep nets with sublinear memory cost", 2016).
+
+       static gr_tensor block(gr_graph *g, int n, const gr_tensor *in, void *user)
+       {
+           return gr_dropout(gr_mlp_forward(*(const gr_mlp *)user, in[0]), 0.1, true);
+       }
+       ...
+       h = gr_checkpoint(g, block, 1, &h, &net);
+
+   Gradients are those of f called directly: bit for bit in the first order, where f is differentiated as it was
+   recorded; to any order with `record`. So are those of parameters and other tensors that f comes to otherwise than by its
+   inputs. Random numbers: the second run starts from the state of the generator that the first one started from, and
+   afterwards the state is as before. Checkpoints nest.
+
+   f must be a function of the tensors that it reads: run again it must make the same result (GR_ERR_TYPE, GR_ERR_SHAPE
+   and GR_ERR_CALLBACK if it does not, GR_ERR_MODIFIED if a tensor that it read has been written since), and its
+   other effects happen twice. `user`, and what it points to, must live as long as walks can come here. The handles
+   that f makes are gone after it: gr_retain_grad in it has no effect, hooks that it adds are called in the walk, once. f
+   runs in a scope of its own, in which, as in rules of primitives, it cannot free what was there before.
+
+   If nothing is recorded (gr_no_grad_begin, or nothing in f requires a gradient), only the memory is freed. If f
+   returns a tensor that it did not make, that tensor is returned. */
+GR_API gr_tensor gr_checkpoint(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user);
 
 /* ---- Hooks ---- */
 

@@ -243,6 +243,13 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     return NULL;
 }
 
+/* For anomaly mode and checkpoints. */
+static gr_status inspect(const gr_call *call, const gri_node *node)
+{
+    const gr_status status = call->graph->watching ? gri_judge_value(call, node) : GR_OK;
+    return status == GR_OK && call->graph->capture ? gri_note_operands(call) : status;
+}
+
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
 {
     /* That of the first operand that knows one: an operand that was never set must not hide the error. */
@@ -266,11 +273,11 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     r.call.in = in;
     bool requires_grad = false;
     gri_node *node = NULL;
-    const bool watching = g->watching;
+    const bool inspected = g->watching || g->capture;
     gri_mark mark;
-    if (watching) mark = gri_mark_here(g);
+    if (inspected) mark = gri_mark_here(g);
     if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
-    if (watching && node && gri_judge_value(&r.call, node) != GR_OK) {
+    if (inspected && node && inspect(&r.call, node) != GR_OK) {
         gri_pop(g, mark);
         node = NULL;
     }

@@ -8,6 +8,9 @@
  * a rule builds on the way is popped at once. In a recorded walk they are step tensors with a history of
  * their own.
  *
+ * A rule can make operations of its own and have them walked as a part of the walk that called it: a segment. It has
+ * adjoints for what was made since its floor; those of anything before are its parent's.
+ *
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
 #include "graph/call.h"
@@ -24,30 +27,55 @@ enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs
 
 typedef struct walk {
     gr_graph *g;
-    const char *what; /* the call, for messages */
+    const char *what;          /* the call, for messages */
+    const struct walk *parent; /* of a segment; NULL: a walk of its own */
+    uint32_t floor;            /* of a segment: the step index where it begins. Else 0 */
+    uint32_t at;               /* the step node that is being visited */
     uint32_t step_top, kept_top;
-    uint32_t *step_adjoint, *kept_adjoint;
-    uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
-    uint32_t reached;               /* the last step node that was visited */
+    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from the floor on */
+    uint8_t *step_need, *kept_need;        /* NULL: whatever requires a gradient is needed */
+    uint32_t reached;                      /* the last step node that was visited */
     bool record, release;
     gri_tidy tidy; /* what a rule finds, and leaves */
     bool watched;  /* anomaly mode: what arrives is judged */
     bool *tainted; /* something that is not finite has come in, and may */
 } walk;
 
+/* Whether a node was made before the segment began. */
+static bool is_before(const walk *w, uint32_t index)
+{
+    return w->parent && (index & GRI_KEPT || index < w->floor);
+}
+
+/* The walk that has the adjoint of a node. */
+static const walk *owner_of(const walk *w, uint32_t index)
+{
+    while (is_before(w, index)) w = w->parent;
+    return w;
+}
+
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index];
+    w = owner_of(w, index);
+    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->floor];
 }
 
 static uint8_t *need_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index];
+    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index - w->floor];
+}
+
+/* Whether the node was there when the walk that has, or would have, its adjoint began. */
+static bool is_known(const walk *owner, uint32_t index)
+{
+    return (index & ~GRI_KEPT) < (index & GRI_KEPT ? owner->kept_top : owner->step_top);
 }
 
 static bool is_needed(const walk *w, const gri_node *node)
 {
-    return w->step_need ? *need_of(w, node->index) != 0 : (node->flags & GRI_REQUIRES_GRAD) != 0;
+    if (!(node->flags & GRI_REQUIRES_GRAD)) return false;
+    w = owner_of(w, node->index);
+    return w->step_need ? is_known(w, node->index) && *need_of(w, node->index) != 0 : true;
 }
 
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
@@ -366,11 +394,12 @@ static gr_status complete_kept(const walk *w)
 static void walk_end(walk *w)
 {
     gr_graph *g = w->g;
-    for (uint32_t i = 1; w->step_adjoint && i < w->step_top; i++) drop(w, &w->step_adjoint[i]);
+    const uint32_t n = w->step_top - w->floor;
+    for (uint32_t i = 0; w->step_adjoint && i < n; i++) drop(w, &w->step_adjoint[i]);
     for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
-    gri_free(&g->memory, w->step_adjoint, w->step_top * sizeof(uint32_t));
+    gri_free(&g->memory, w->step_adjoint, n * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
-    gri_free(&g->memory, w->step_need, w->step_top);
+    gri_free(&g->memory, w->step_need, n);
     gri_free(&g->memory, w->kept_need, w->kept_top);
 }
 
@@ -400,15 +429,18 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
 /* Whether the adjoint of a visited node must stay until the end. */
 static bool wanted_at_end(const walk *w, const gri_node *node)
 {
+    if (w->parent) return false;
     return w->step_need ? *need_of(w, node->index) & TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
 }
 
 static gr_status walk_down(walk *w)
 {
     gr_graph *g = w->g;
-    const bool was_recording = g->recording;
+    const bool was_recording = g->recording, was_watching = g->watching;
     const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
     const uint16_t name_scope = g->naming.scope;
+    const walk *outer = g->walk;
+    g->walk = w;
     g->watching = false; /* rules and hooks are judged by what they return */
     g->no_grad_depth = w->tidy.no_grad_depth;
     g->recording = w->record;
@@ -416,9 +448,10 @@ static gr_status walk_down(walk *w)
     g->walks++;
     gr_status status = GR_OK;
     uint32_t i = w->step_top;
-    while (status == GR_OK && i-- > 1) {
-        uint32_t *adjoint = &w->step_adjoint[i];
-        if (!*adjoint) continue;
+    while (status == GR_OK && i-- > w->floor) {
+        uint32_t *adjoint = &w->step_adjoint[i - w->floor];
+        if (!*adjoint) continue; /* index 0, which names nothing, has none */
+        w->at = i;
         gri_node *node = g->step.slot[i].node;
         g->naming.scope = gri_name_scope(node); /* what a rule makes belongs where its operation was made */
         status = complete(w, node, adjoint);
@@ -434,7 +467,8 @@ static gr_status walk_down(walk *w)
     }
     if (status == GR_OK && (g->hooks.top || w->watched)) status = complete_kept(w);
     g->walks--;
-    g->watching = w->watched;
+    g->walk = outer;
+    g->watching = was_watching;
     g->naming.scope = name_scope;
     g->guarded_scopes = guarded;
     g->recording = was_recording;
@@ -706,14 +740,15 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
 /* What leads from the targets upwards is needed. Operands come before what uses them: one pass suffices. */
 static void spread_need(const walk *w)
 {
-    for (uint32_t i = 1; i < w->step_top; i++) {
+    for (uint32_t i = w->floor ? w->floor : 1; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
         if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
-            if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
-                *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
-                w->step_need[i] |= NEEDED | PASSED;
+            const walk *owner = owner_of(w, o->index);
+            if (is_known(owner, o->index) && *need_of(owner, o->index) &&
+                gri_lookup(w->g, o->index, o->generation))
+                *need_of(w, i) |= NEEDED | PASSED;
         }
     }
 }
@@ -783,6 +818,64 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
         gri_pop(g, mark);
         for (int i = 0; i < n_inputs; i++) gradients[i] = gri_invalid(g);
     }
+    return status;
+}
+
+/* ---- Segments ---- */
+
+/* Whether the adjoint of a node is still to be visited by the walk that has it. */
+static bool is_ahead(const walk *w, uint32_t index)
+{
+    if (!is_before(w, index)) return true;
+    w = owner_of(w, index);
+    return is_known(w, index) && (index & GRI_KEPT || index < w->at);
+}
+
+/* Everything that the segment would contribute to is. */
+static gr_status check_reach(const walk *w)
+{
+    for (uint32_t i = w->floor; i < w->step_top; i++) {
+        const gri_node *node = w->g->step.slot[i].node;
+        for (uint32_t k = 0; node && k < node->n_operands; k++) {
+            const gri_operand *o = &gri_operands(node)[k];
+            const gri_node *operand = gri_lookup(w->g, o->index, o->generation);
+            if (!operand || !(operand->flags & GRI_REQUIRES_GRAD) || is_ahead(w, o->index)) continue;
+            char text[TEXT_BYTES];
+            gri_describe(text, sizeof text, operand, false);
+            return gri_fail(w->g, GR_ERR_CALLBACK,
+                            "%s: a function that was run again used %s, which was made after its first run",
+                            w->what, text);
+        }
+    }
+    return GR_OK;
+}
+
+gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent)
+{
+    const walk *parent = g->walk;
+    const uint32_t n = g->step.top - floor;
+    if (!(output->flags & GRI_REQUIRES_GRAD)) return GR_OK;
+    walk w = {.g = g,
+              .what = parent->what,
+              .parent = parent,
+              .floor = floor,
+              .step_top = g->step.top,
+              .reached = g->step.top,
+              .record = parent->record,
+              .tidy = parent->tidy,
+              .watched = parent->watched,
+              .tainted = parent->tainted};
+    w.step_adjoint = gri_alloc_zeroed(&g->memory, n * sizeof(uint32_t));
+    if (parent->step_need) w.step_need = gri_alloc_zeroed(&g->memory, n);
+    gr_status status = w.step_adjoint && (!parent->step_need || w.step_need)
+                           ? check_reach(&w)
+                           : gri_fail_memory(g, w.what, n * sizeof(uint32_t));
+    if (status == GR_OK) {
+        if (w.step_need) spread_need(&w);
+        status = accumulate(&w, adjoint_of(&w, output->index), node_at(g, cotangent.index));
+    }
+    if (status == GR_OK) status = walk_down(&w);
+    walk_end(&w);
     return status;
 }
 

@@ -145,6 +145,15 @@ typedef struct gri_names {
     uint32_t capacity, top;
 } gri_names;
 
+/* The tensors from outside that the function of a checkpoint reads. */
+typedef struct gri_capture {
+    struct gri_capture *outer;
+    uint32_t floor;   /* step tensors from this index on are the function's own */
+    gr_tensor *found; /* each once, in the order of their first use */
+    uint32_t *table; /* open addressing, two places for each of `capacity`: 1 + position in found; 0: empty */
+    uint32_t n, capacity;
+} gri_capture;
+
 /* Where one is in the name scopes. */
 typedef struct gri_naming {
     uint32_t depth; /* so many are open, */
@@ -176,6 +185,8 @@ struct gr_graph {
     bool watching; /* each operation is judged: anomaly mode is on, and no rule or hook is running */
     bool anomaly;  /* the mode is on */
     gr_anomaly_options anomaly_options;
+    gri_capture *capture; /* of the innermost function of a checkpoint that is running for the first time */
+    const struct walk *walk; /* the innermost walk under way: see backward.c */
     gri_hooks hooks;
     gri_names names;
     gri_naming naming;
@@ -335,6 +346,11 @@ gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_
 const char *gri_name_path(const gr_graph *g, uint16_t id);
 void gri_free_names(gr_graph *g);
 
+/* ---- checkpoint.c ---- */
+
+/* Notes the operands of a call that g->capture has not made itself. */
+gr_status gri_note_operands(const gr_call *call);
+
 /* ---- anomaly.c ---- */
 
 /* Each sets GR_ERR_NOT_FINITE, and returns the status, if what it looks at is not finite and should be. *tainted is
@@ -363,6 +379,10 @@ void gri_free_hooks(gr_graph *g);
 
 /* ---- backward.c ---- */
 
+/* Inside a rule: walks what was made since the step index `floor` from `output` down, and adds what arrives at anything
+   made before to the adjoints of the walk that called the rule, in the order in which it would without a rule between:
+   sums are the same, bit for bit. */
+gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent);
 /* Drops the gradient of a node, if it has one. */
 void gri_drop_gradient(gr_graph *g, gri_node *node);
 
