@@ -59,7 +59,7 @@ typedef struct gr_linear {
    f64. On error no parameter stays behind and both handles are invalid. */
 GR_API gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t in, int64_t out,
                                   gr_initializer *init);
-/* y = x W + b. x: [..., in] -> [..., out]. */
+/* y = x W + b. x: [..., in] -> [..., out]. Made in the name scope "<name>" (graph.h). */
 GR_API gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x);
 
 /* ---- Multilayer perceptron ---- */
@@ -80,7 +80,8 @@ typedef struct gr_mlp {
 GR_API gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes, const int64_t *sizes,
                             gr_activation *activation, gr_initializer *init);
 /* What the last layer puts out, without activation: logits, for classes.
-   x: [..., sizes[0]] -> [..., sizes[n_sizes - 1]]. */
+   x: [..., sizes[0]] -> [..., sizes[n_sizes - 1]]. Made in the name scope "<prefix>", without a point at its end, and
+   there each layer in "fc<i>"; an empty prefix opens none. */
 GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 
 /* ---- Dropout ---- */
