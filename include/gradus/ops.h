@@ -38,6 +38,13 @@ GR_API gr_tensor gr_pow_scalar(gr_tensor x, double p);
 GR_API gr_tensor gr_maximum(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_minimum(gr_tensor a, gr_tensor b);
 
+/* Products and quotients of the chain rule, for derivative rules: gr_chain_mul(cotangent, derivative). As
+   gr_mul and gr_div, but a factor of exactly 0 ends a path whatever it meets, infinity and NaN too:
+   gr_chain_mul is 0 where a or b is 0, gr_chain_div is 0 where a is 0 or b infinite. float; their own
+   derivatives are made of them. docs/kinks.md says what follows. */
+GR_API gr_tensor gr_chain_mul(gr_tensor a, gr_tensor b);
+GR_API gr_tensor gr_chain_div(gr_tensor a, gr_tensor b);
+
 /* ---- Functions of one operand, elementwise; float ---- */
 
 GR_API gr_tensor gr_exp(gr_tensor x);      /* e^x */
@@ -83,6 +90,9 @@ GR_API gr_tensor gr_mean(gr_tensor x, gr_axes axes, bool keepdims); /* float; of
 GR_API gr_tensor gr_max(gr_tensor x, gr_axes axes, bool keepdims);
 /* ln sum e^x without overflow; float; of nothing or of only -inf: -inf. dy/dx = softmax(x). */
 GR_API gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims);
+/* The Euclidean norm, (sum x^2)^(1/2), of elements of any size without overflow or underflow; float; of nothing: 0.
+   dy/dx = x / y; of zeros: 0, and so is the second derivative. */
+GR_API gr_tensor gr_norm(gr_tensor x, gr_axes axes, bool keepdims);
 /* Sums the axes that broadcasting `shape` to x's shape would have repeated, as [5, 3, 4] to [3, 1]; float,
    i32. GR_ERR_SHAPE if `shape` does not broadcast to x's. */
 GR_API gr_tensor gr_sum_to(gr_tensor x, gr_shape shape);
