@@ -151,10 +151,11 @@ static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_arr
 
 WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy, NULL)
 
-/* gy p x^(p-1); x^0 is constant, also at 0. */
+/* gy p x^(p-1); x^0 is constant, also at 0: zeros. */
 static gr_tensor pow_scalar_rule(gr_tensor gy, gr_tensor x, double p)
 {
-    return p == 0 ? GR_NONE : gr_chain_mul(gy, gr_scale(gr_pow_scalar(x, p - 1), p));
+    const gr_tensor slope = p == 0 ? gri_zero_like(x) : gr_scale(gr_pow_scalar(x, p - 1), p);
+    return gr_chain_mul(gy, slope);
 }
 WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)), NULL)
 
