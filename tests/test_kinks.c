@@ -452,6 +452,60 @@ static void not_a_number(void)
     CHECK(slope(gr_where(yes, one, gr_log(gr_scale(one, -1))), one) == 1);
 }
 
+/* A batch of which some rows are at the kink: these, and no others, get its convention. */
+static void batches(void)
+{
+    static const double rows[4][2] = {{0, 0}, {3, 4}, {0, 0}, {-8, 6}};
+    static const double slopes[4][2] = {{0, 0}, {0.6, 0.8}, {0, 0}, {-0.8, 0.6}};
+    static const double curvatures[4][2] = {{0, 0}, {0.128, 0.072}, {0, 0}, {0.036, 0.064}};
+    const gr_tensor x = gr_set_requires_grad(
+        gr_keep(gr_cast(gr_constant(g, GR_F64, GR_SHAPE(4, 2), rows), type)), true);
+    const gr_tensor y = gr_norm(x, GR_AXES(1), true), first = gr_derivative(y, x);
+    CHECK(gr_dim(y, 0) == 4 && gr_dim(y, 1) == 1 && GR_AT(y, 3, 0) == 10);
+    for (int i = 0; i < 2; i++) {
+        const gr_tensor second = gr_derivative(gr_select(first, 1, i), x);
+        for (int row = 0; row < 4; row++) {
+            CHECK(is(GR_AT(first, row, i), slopes[row][i]));
+            CHECK(is(GR_AT(second, row, i), curvatures[row][i]));
+        }
+    }
+    /* A row of -inf between others; along the first axis. */
+    const gr_tensor z = gr_set_requires_grad(
+        gr_keep(gr_where(gr_equal(x, number_of_type(0)), number_of_type(-INF), gr_detach(x))), true);
+    const gr_tensor parts[] = {gr_transpose(gr_softmax(gr_transpose(z, 0, 1), 0), 0, 1), gr_softmax(z, 1)};
+    for (int i = 0; i < 2; i++) {
+        const gr_tensor by = gr_derivative(gr_select(parts[i], 1, 0), z);
+        const double p = 1 / (1 + exp(1));
+        CHECK(GR_AT(parts[i], 0, 0) == 0 && GR_AT(parts[i], 2, 1) == 0 && is(GR_AT(parts[i], 1, 0), p));
+        CHECK(GR_AT(by, 0, 0) == 0 && GR_AT(by, 2, 1) == 0 && is(GR_AT(by, 1, 0), p * (1 - p)));
+    }
+}
+
+/* Sizes whose squares, or sums, are beyond the type. */
+static void sizes(void)
+{
+    const double huge = type == GR_F32 ? 3e38 : 1.5e308, least = type == GR_F32 ? 1e-44 : 1e-321;
+    static const double units[] = {1e-30, 1, 1e30, 1e-300, 1e300};
+    for (int i = 0; i < (type == GR_F32 ? 3 : 5); i++) {
+        const gr_tensor x = gr_set_requires_grad(gr_keep(gr_scale(gr_arange(g, type, 1000, 1, 1), units[i])),
+                                                 true);
+        const gr_tensor y = gr_norm(x, GR_ALL_AXES, false), by = gr_derivative(y, x);
+        const double norm = sqrt(1000.0 * 1001 * 2001 / 6);
+        CHECK(is(gr_item(y), norm * units[i]) && is(GR_AT(by, 999), 1000 / norm));
+    }
+    CHECK(gr_item(gr_norm(gr_full(g, type, GR_SHAPE(1), -least), GR_ALL_AXES, false)) ==
+          gr_item(number_of_type(least)));
+    CHECK(gr_item(gr_norm(gr_full(g, type, GR_SHAPE(1), -huge), GR_ALL_AXES, false)) ==
+          gr_item(number_of_type(huge)));
+    const gr_tensor rows = gr_mul(gr_full(g, type, GR_SHAPE(1, 3), huge),
+                                  gr_reshape(gr_arange(g, type, 4, 1, -1), GR_SHAPE(4, 1)));
+    const gr_tensor means = gr_mean(gr_slice(rows, 0, 0, 3, 1), GR_AXES(1), false); /* of h, 0, -h */
+    CHECK(is(GR_AT(means, 0), huge) && GR_AT(means, 1) == 0 && is(GR_AT(means, 2), -huge));
+    CHECK(GR_AT(gr_mean(rows, GR_AXES(1), false), 3) == -INF); /* -2 h is beyond the type */
+    const gr_tensor x = number(huge);
+    CHECK(is(slope(gr_mean(gr_expand(x, GR_SHAPE(2, 5)), GR_ALL_AXES, false), x), 1));
+}
+
 static void casts(void)
 {
     const double values[] = {2147483648.0, -2147483904.0, 1e300, -1e300, INFINITY, -INFINITY, NAN};
@@ -468,6 +522,8 @@ static void casts(void)
 static void test_ties(void) { in_both_types(ties); }
 static void test_powers(void) { in_both_types(powers); }
 static void test_not_a_number(void) { in_both_types(not_a_number); }
+static void test_batches(void) { in_both_types(batches); }
+static void test_sizes(void) { in_both_types(sizes); }
 static void test_casts(void) { in_both_types(casts); }
 
 int main(void)
@@ -476,6 +532,8 @@ int main(void)
     RUN(test_ties);
     RUN(test_powers);
     RUN(test_not_a_number);
+    RUN(test_batches);
+    RUN(test_sizes);
     RUN(test_casts);
     return TEST_EXIT;
 }

@@ -116,18 +116,56 @@ static double group_size(const gr_call *c, const gr_array *x)
     return n;
 }
 
-static gr_status mean_forward(const gr_call *c)
+#define PART(T) x / (T)(*(const double *)parameter)
+GRI_LOOP1(part_f32, float, float, PART(float))
+GRI_LOOP1(part_f64, double, double, PART(double))
+
+/* Divides the sums by n; true if one of them is infinite. */
+static bool divide(const gr_array *y, double n)
 {
-    sum_forward(c);
-    const double n = group_size(c, c->in[0]);
-    if (c->out->type == GR_F32) {
-        float *y = c->out->data;
-        for (int64_t i = 0; i < c->out->count; i++) y[i] = (float)((double)y[i] / n);
-    } else {
-        double *y = c->out->data;
-        for (int64_t i = 0; i < c->out->count; i++) y[i] /= n;
+    bool infinite = false;
+    for (int64_t i = 0; i < y->count; i++) {
+        double mean;
+        if (y->type == GR_F32)
+            mean = ((float *)y->data)[i] = (float)((double)((float *)y->data)[i] / n);
+        else
+            mean = ((double *)y->data)[i] /= n;
+        infinite |= isinf(mean);
+    }
+    return infinite;
+}
+
+/* Where the sum overflowed the mean need not: the elements are divided first, at the price of a copy. */
+static gr_status mean_of_large(const gr_call *c, double n)
+{
+    const gr_array *x = c->in[0], *y = c->out;
+    const size_t size = gr_type_size(x->type);
+    int64_t strides[GR_MAX_NDIM], stride = 1;
+    for (int axis = x->ndim - 1; axis >= 0; axis--) {
+        strides[axis] = stride;
+        stride *= x->dims[axis];
+    }
+    gr_array parts = *x, means = *y;
+    parts.strides = strides;
+    parts.data = gr_call_scratch(c, (size_t)x->count * size);
+    means.data = gr_call_scratch(c, (size_t)y->count * size);
+    if (!parts.data || !means.data) return c->graph->status;
+    gri_map(c->graph->threads, x->type == GR_F32 ? part_f32 : part_f64, &n, &parts, 1, &x);
+    gri_reduce_sum(c->graph->threads, &means, &parts, known_mask(c, x->ndim));
+    for (int64_t i = 0; i < y->count; i++) {
+        if (y->type == GR_F32 && isinf(((float *)y->data)[i]))
+            ((float *)y->data)[i] = ((float *)means.data)[i];
+        else if (y->type == GR_F64 && isinf(((double *)y->data)[i]))
+            ((double *)y->data)[i] = ((double *)means.data)[i];
     }
     return GR_OK;
+}
+
+static gr_status mean_forward(const gr_call *c)
+{
+    const double n = group_size(c, c->in[0]);
+    sum_forward(c);
+    return divide(c->out, n) ? mean_of_large(c, n) : GR_OK;
 }
 GRI_RULE1(mean,
           gr_expand(with_ones(c, gr_scale(gy, 1 / fmax(1, group_size(c, gri_array(x))))), gr_shape_of(x)))
