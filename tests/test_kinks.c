@@ -368,6 +368,61 @@ static void test_document(void)
     if (document) fclose(document);
 }
 
+/* ---- All functions at all special points ---- */
+
+static const double special[] = {0,    -0.0,  1,      -1,    2,   -2.5, 1e-40, -1e-40,
+                                 1e30, -1e30, 1e-310, 1e300, INF, -INF, NAN};
+enum { SPECIAL = sizeof special / sizeof *special, PAIRS = SPECIAL * SPECIAL };
+
+/* The gradient of each of the pairs, with one cotangent for all. */
+static gr_tensor pull_back(const function *f, gr_tensor x, double cotangent, bool record)
+{
+    const operands k = {x, gr_select(x, -1, 0), gr_select(x, -1, 1)};
+    const gr_tensor y = f->f(k), gy = gr_full(g, type, gr_shape_of(y), cotangent);
+    gr_tensor by = GR_NONE;
+    gr_grad(1, &y, 1, &x, &gy, &(gr_grad_options){.record = record}, &by);
+    return by;
+}
+
+/* A cotangent of 0 gives 0, whatever the operands are; and the fast paths give what the rules give. */
+static void check_function(const function *f, gr_tensor x)
+{
+    static const double cotangents[] = {0, 1, -0.75, INF, NAN};
+    for (int c = 0; c < 5; c++) {
+        const gr_scope scope = gr_scope_begin(g);
+        const gr_tensor fast = pull_back(f, x, cotangents[c], false),
+                        rule = pull_back(f, x, cotangents[c], true);
+        bool agree = true, none = true;
+        for (int64_t i = 0; i < PAIRS; i++)
+            for (int j = 0; j < 2; j++) {
+                agree &= is(GR_AT(fast, i, j), GR_AT(rule, i, j));
+                none &= GR_AT(fast, i, j) == 0;
+            }
+        CHECK(agree && (none || cotangents[c] != 0));
+        if (!agree || (!none && cotangents[c] == 0))
+            printf("  %s, %s, cotangent %g\n", f->text, gr_type_name(type), cotangents[c]);
+        gr_scope_end(scope, 0, NULL);
+    }
+}
+
+static void test_special_points(void)
+{
+    double pairs[PAIRS][2];
+    for (int i = 0; i < PAIRS; i++) {
+        pairs[i][0] = special[i / SPECIAL];
+        pairs[i][1] = special[i % SPECIAL];
+    }
+    for (int i = 0; i < 2; i++) {
+        g = gr_graph_create(NULL);
+        type = i ? GR_F32 : GR_F64;
+        const gr_tensor x = gr_set_requires_grad(
+            gr_keep(gr_cast(gr_constant(g, GR_F64, GR_SHAPE(PAIRS, 2), pairs), type)), true);
+        for (int f = 0; f < N_FUNCTIONS; f++) check_function(&functions[f], x);
+        CHECK(gr_graph_status(g) == GR_OK);
+        gr_graph_destroy(g);
+    }
+}
+
 /* ---- What does not fit into a row ---- */
 
 static gr_tensor number(double value)
@@ -529,6 +584,7 @@ static void test_casts(void) { in_both_types(casts); }
 int main(void)
 {
     RUN(test_document);
+    RUN(test_special_points);
     RUN(test_ties);
     RUN(test_powers);
     RUN(test_not_a_number);

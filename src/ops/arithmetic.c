@@ -1,4 +1,7 @@
-/* Arithmetic: add, sub, mul, div, chain_mul, chain_div, neg, scale, add_scalar, square, pow, pow_scalar, maximum, minimum. */
+/*
+ * Arithmetic: add, sub, mul, div, chain_mul, chain_div, neg, scale, add_scalar, square, pow, pow_scalar,
+ * maximum, minimum.
+ */
 #include "ops/ops.h"
 
 #include <tgmath.h>
@@ -40,7 +43,8 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
 ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
 ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL)
 
-/* Products and quotients of derivative rules. Their own rules are made of them: a zero ends a path in every order. */
+/* Products and quotients of derivative rules. Their own rules are made of them: a zero ends a path in every
+   order. */
 
 GRI_FORWARD2(chain_mul, GRI_CHAIN_MUL(a, b))
 GRI_RULE2(chain_mul, gr_chain_mul(gy, b), gr_chain_mul(gy, a))
@@ -127,7 +131,7 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 #define ADD_SCALAR(T) x + NUMBER(T)
 #define POW_SCALAR(T) (NUMBER(T) == 2 ? x * x : pow(x, NUMBER(T)))
 
-/* Whether the factor, as loops of this type see it, is 0, infinite or NaN: what the chain rule treats apart. */
+/* Whether the factor, as loops of this type see it, is 0, infinite or NaN: what rules treat apart. */
 static bool is_singular(const gr_call *c, gr_type type)
 {
     const double factor = NUMBER_OF(c), seen = type == GR_F32 ? (double)(float)factor : factor;

@@ -6,8 +6,8 @@
  * To add a primitive: its block in one of the files, its line in registry.h, its prototype in gradus/ops.h,
  * its row in tests/test_primitives.c, without which the suite fails.
  *
- * A rule multiplies with gr_chain_mul and divides with gr_chain_div wherever a factor can be 0 while the other is
- * infinite or NaN, and a fast path with GRI_CHAIN_MUL and GRI_CHAIN_DIV: see docs/kinks.md.
+ * A rule multiplies with gr_chain_mul and divides with gr_chain_div wherever a factor can be 0 while the
+ * other is infinite or NaN, and a fast path with GRI_CHAIN_MUL and GRI_CHAIN_DIV: see docs/kinks.md.
  *
  * Rules are given as expressions of gy (cotangent of the result), y (the result) and the operands by their
  * names.

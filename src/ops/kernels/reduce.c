@@ -260,9 +260,9 @@ struct rows_plan {
 ROW_KERNELS(f32, float)
 ROW_KERNELS(f64, double)
 
-/* sum (factor x)^2 of a row, in lanes and blocks as sums are; and the norm: elements are scaled by the power of two that
-   brings the largest of them near 1, so that squares neither overflow nor vanish. What is 0, infinite or NaN is
-   the norm itself. */
+/* sum (factor x)^2 of a row, in lanes and blocks as sums are; and the norm: elements are scaled by the power
+   of two that brings the largest of them near 1, so that squares neither overflow nor vanish. A largest element
+   that is 0, infinite or NaN is the norm itself. */
 #define NORM_KERNELS(SUFFIX, T)                                                                  \
     static double squares_##SUFFIX(const T *x, int64_t n, int64_t s, double factor)              \
     {                                                                                            \
