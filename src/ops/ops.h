@@ -85,26 +85,26 @@ static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, g
 static inline float gri_chain_mul_f32(float g, float d)
 {
     const float product = g * d;
-    return (g != 0) & (d != 0) ? product : 0;
+    return ((g != 0) & (d != 0)) ? product : 0;
 }
 
 static inline double gri_chain_mul_f64(double g, double d)
 {
     const double product = g * d;
-    return (g != 0) & (d != 0) ? product : 0;
+    return ((g != 0) & (d != 0)) ? product : 0;
 }
 
 /* g / d, and 0 where g or 1/d is 0. */
 static inline float gri_chain_div_f32(float g, float d)
 {
     const float quotient = g / d;
-    return (g == 0) | (d == INFINITY) | (d == -INFINITY) ? 0 : quotient;
+    return ((g == 0) | (d == INFINITY) | (d == -INFINITY)) ? 0 : quotient;
 }
 
 static inline double gri_chain_div_f64(double g, double d)
 {
     const double infinity = (double)INFINITY, quotient = g / d;
-    return (g == 0) | (d == infinity) | (d == -infinity) ? 0 : quotient;
+    return ((g == 0) | (d == infinity) | (d == -infinity)) ? 0 : quotient;
 }
 
 /* By the type of g. */
