@@ -93,13 +93,14 @@ struct gr_op {
     gr_status (*forward)(const gr_call *call);
 
     /* The contribution of cotangent gy (type and shape of the output) to the cotangent of operand i, written
-       with the operations of ops.h: with gr_chain_mul, so that a cotangent of 0 ends a path where a derivative
-       is infinite or NaN (docs/kinks.md). It may have the broadcast shape of operand i: the engine sums what
-       was repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
+       with the operations of ops.h. It may have the broadcast shape of operand i: the engine sums what was
+       repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
        that requires a gradient is an error. Only called for operands that need it, which are floats.
        A rule cannot free what is walked over: in it gr_graph_reset, gr_release, gr_clear_grad and gr_clear_grads,
        gr_optimizer_release, and gr_scope_end of a scope opened before are GR_ERR_STATE; so is a scope or a
-       gr_no_grad_begin that it leaves open. */
+       gr_no_grad_begin that it leaves open.
+       Multiply by gr_chain_mul, so that a cotangent of 0 ends a path where a derivative is infinite or NaN:
+       docs/kinks.md. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
     /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
