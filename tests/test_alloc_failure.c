@@ -106,8 +106,11 @@ static double twenty_operands(gr_graph *g)
     const gr_tensor index = gr_cast(gr_arange(g, GR_F64, 10, 0, 3), GR_I32);
     const gr_tensor picked = gr_index_select(slices, 1, index), hot = gr_one_hot(index, 60, GR_F64);
     gr_backward(gr_add(gr_mean(gr_square(picked), GR_ALL_AXES, false),
-                       total(gr_logsumexp(picked, GR_AXES(0), true))));
-    return sum_of(gr_gradient(p)) + sum_of(hot) +
+                       gr_add(total(gr_logsumexp(picked, GR_AXES(0), true)),
+                              total(gr_norm(gr_chain_div(picked, gr_exp(picked)), GR_AXES(0), true)))));
+    const gr_tensor large = gr_mean(gr_full(g, GR_F64, GR_SHAPE(9, 2), 1e308), GR_AXES(0),
+                                    false); /* copies */
+    return sum_of(gr_gradient(p)) + sum_of(hot) + sum_of(gr_scale(large, 1e-308)) +
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 

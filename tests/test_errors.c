@@ -747,6 +747,9 @@ static void sweep_builders(gr_tensor bad, gr_tensor good)
     expect_invalid(gr_mean(bad, GR_AXES(0), true), bad);
     expect_invalid(gr_max(bad, GR_AXES(0, 1), true), bad);
     expect_invalid(gr_logsumexp(bad, GR_ALL_AXES, false), bad);
+    expect_invalid(gr_norm(bad, GR_ALL_AXES, false), bad);
+    expect_invalid(gr_chain_mul(bad, good), bad);
+    expect_invalid(gr_chain_div(good, bad), bad);
     expect_invalid(gr_sum_to(bad, GR_SHAPE(2)), bad);
     expect_invalid(gr_softmax(bad, 0), bad);
     expect_invalid(gr_log_softmax(bad, -1), bad);
@@ -935,6 +938,7 @@ static void test_null_pointers(void)
     FAILS(GR_ERR_SHAPE, gr_sum_to(f.w, (gr_shape){.ndim = 99}));
     FAILS(GR_ERR_NDIM, gr_sum(f.w, (gr_axes){.n = 99}, false));
     FAILS(GR_ERR_NDIM, gr_logsumexp(f.w, (gr_axes){.n = 99}, false));
+    FAILS(GR_ERR_AXIS, gr_norm(f.w, GR_AXES(0, 0), false));
     FAILS(GR_ERR_AXIS, gr_permute(f.w, (gr_axes){.n = 99}));
     FAILS(GR_ERR_AXIS, gr_squeeze(f.w, (gr_axes){.n = 99, .axis = {7}}));
     FAILS(GR_ERR_AXIS, gr_sum(f.w, GR_AXES(INT32_MIN), false));

@@ -204,7 +204,7 @@ static gr_tensor view(chaos *c)
 static gr_tensor reduce(chaos *c)
 {
     const gr_tensor x = handle(c);
-    switch (below(c, 8)) {
+    switch (below(c, 9)) {
     case 0:
         return gr_sum(x, axes(c), chance(c, 2));
     case 1:
@@ -219,6 +219,8 @@ static gr_tensor reduce(chaos *c)
         return gr_softmax(x, axis(c));
     case 6:
         return gr_log_softmax(x, axis(c));
+    case 7:
+        return gr_norm(x, axes(c), chance(c, 2));
     default:
         return gr_sum(x, GR_ALL_AXES, false);
     }

@@ -17,7 +17,7 @@
  *
  *     static gr_tensor cube_vjp(const gr_call *c, gr_tensor gy, int i)
  *     {
- *         return gr_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
+ *         return gr_chain_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
  *     }
  *
  *     static const gr_op cube = {
@@ -98,7 +98,9 @@ struct gr_op {
        on something that requires a gradient is an error. Only called for operands that need it, which are floats.
        A rule cannot free what is walked over: in it gr_graph_reset, gr_release, gr_clear_grad and gr_clear_grads,
        gr_optimizer_release, and gr_scope_end of a scope opened before are GR_ERR_STATE; so is a scope or a
-       gr_no_grad_begin that it leaves open. */
+       gr_no_grad_begin that it leaves open.
+       Multiply by gr_chain_mul, so that a cotangent of 0 ends a path where a derivative is infinite or NaN:
+       docs/kinks.md. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
 
     /* Optional, in place of vjp: the contributions to all operands at once, for primitives whose operands share

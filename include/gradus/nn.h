@@ -112,7 +112,7 @@ GR_API gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target);
    log_softmax. logits: [..., classes], labels: i32 [...]. A label outside [0, classes) is GR_ERR_INDEX. */
 GR_API gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels);
 /* The same from probabilities, of which one-hot vectors are the usual case: mean over the samples of
-   -sum_k t_k ln softmax(x)_k. target: as logits. */
+   -sum_k t_k ln softmax(x)_k, where t_k = 0 gives 0 also for a logit of -inf. target: as logits. */
 GR_API gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target);
 
 GR_END_DECLS
