@@ -11,6 +11,7 @@
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
 #include "graph/call.h"
+#include "graph/walk.h"
 #include "gradus/ops.h"
 #include "ops/kernels/accumulate.h"
 
@@ -24,28 +25,36 @@ enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs
 
 typedef struct walk {
     gr_graph *g;
-    const char *what; /* the call, for messages */
-    uint32_t step_top, kept_top;
-    uint32_t *step_adjoint, *kept_adjoint;
-    uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
-    uint32_t reached;               /* the last step node that was visited */
+    const char *what;            /* the call, for messages */
+    uint32_t first;              /* step nodes below it do not matter: they were made before all targets */
+    uint32_t step_top, kept_top; /* kept_top is 0 where no kept node matters */
+    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from `first` on */
+    uint8_t *step_need, *kept_need;        /* NULL: whatever requires a gradient is needed */
+    uint32_t reached;                      /* the last step node that was visited */
     bool record, release;
     uint32_t no_grad_depth; /* while a rule runs */
 } walk;
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index];
+    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->first];
+}
+
+/* Whether the walk knows the node at all. */
+static bool is_in_range(const walk *w, uint32_t index)
+{
+    return index & GRI_KEPT ? (index & ~GRI_KEPT) < w->kept_top : index >= w->first && index < w->step_top;
 }
 
 static uint8_t *need_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index];
+    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index - w->first];
 }
 
 static bool is_needed(const walk *w, const gri_node *node)
 {
-    return w->step_need ? *need_of(w, node->index) != 0 : (node->flags & GRI_REQUIRES_GRAD) != 0;
+    if (!w->step_need) return (node->flags & GRI_REQUIRES_GRAD) != 0;
+    return is_in_range(w, node->index) && *need_of(w, node->index) != 0;
 }
 
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
@@ -73,11 +82,9 @@ static bool is_exclusive(const gri_node *node)
     return (node->flags & GRI_CONTIGUOUS) && (!node->buffer || node->buffer->references == 1);
 }
 
-/* Adds the value of `part` to an adjoint. */
-static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node *part)
 {
-    gr_graph *g = w->g;
-    if (w->record) {
+    if (record) {
         const gr_tensor sum = *adjoint ? gr_add(gri_handle(g, node_at(g, *adjoint)), gri_handle(g, part))
                                        : gri_handle(g, part);
         if (sum.index == 0) return g->status;
@@ -97,36 +104,18 @@ static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *pa
     }
     const gri_node *kept = gri_keep_value(g, sum);
     if (!kept) return g->status;
-    drop(w, adjoint);
+    if (before) gri_kept_release(g, before);
     *adjoint = kept->index;
     return GR_OK;
 }
 
+/* Adds the value of `part` to an adjoint. */
+static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+{
+    return gri_add_to(w->g, w->record, adjoint, part);
+}
+
 /* ---- One node ---- */
-
-static gr_status fail_released(const walk *w, const gri_node *node)
-{
-    char text[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    return gri_fail(
-        w->g, GR_ERR_HISTORY_RELEASED,
-        "%s: the history of %s was released by an earlier backward pass: ask that one to retain it", w->what,
-        text);
-}
-
-/* Says why the recorded operand `i` is not what it was: it is gone, or has been written. */
-static gr_status fail_operand(const walk *w, const gri_node *node, uint32_t i, const gri_node *now)
-{
-    char text[TEXT_BYTES], operand[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    if (!now)
-        return gri_fail(w->g, GR_ERR_STALE, "%s: operand %u of %s was released after its use", w->what, i + 1,
-                        text);
-    gri_describe(operand, sizeof operand, now, false);
-    return gri_fail(w->g, GR_ERR_MODIFIED,
-                    "%s: %s was written between its use in %s and this pass (version %u, now %u)", w->what,
-                    operand, text, gri_operands(node)[i].version, now->version);
-}
 
 /* Checks what a rule returned, and sums what broadcasting repeated. */
 static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
@@ -176,16 +165,14 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     return done;
 }
 
-/* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
-static gr_status check_tidy(const walk *w, const gr_call *call)
+gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth)
 {
-    gr_graph *g = w->g;
-    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != w->no_grad_depth) {
+    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != no_grad_depth) {
         gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
-                 w->what, call->op->name);
+                 what, op->name);
         g->n_scopes = g->guarded_scopes;
-        g->no_grad_depth = w->no_grad_depth;
-        g->recording = w->record;
+        g->no_grad_depth = no_grad_depth;
+        g->recording = no_grad_depth == 0;
     }
     return g->status;
 }
@@ -198,7 +185,7 @@ static gr_status contribute(const walk *w, const gr_call *call, const gri_node *
     if (g->status != GR_OK) return g->status;
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
-    gr_status status = check_tidy(w, call);
+    gr_status status = gri_check_tidy(g, w->what, call->op, w->no_grad_depth);
     if (status == GR_OK && (part.index != 0 || part.graph)) {
         const gri_node *node = fit(w, call, i, part, operand);
         status = node ? accumulate(w, adjoint_of(w, operand->index), node) : g->status;
@@ -207,46 +194,16 @@ static gr_status contribute(const walk *w, const gr_call *call, const gri_node *
     return status;
 }
 
-/* The operands as handles and arrays, each checked to be what it was when it was used. */
-static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *operands, const gr_array **in)
-{
-    gr_graph *g = w->g;
-    for (uint32_t i = 0; i < node->n_operands; i++) {
-        const gri_operand *o = &gri_operands(node)[i];
-        const gri_node *now = gri_lookup(g, o->index, o->generation);
-        if (!now || now->version != o->version) return fail_operand(w, node, i, now);
-        operands[i] = (gr_tensor){g, o->index, o->generation};
-        in[i] = &now->array;
-    }
-    return GR_OK;
-}
-
 static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjoint)
 {
-    gr_graph *g = w->g;
-    if (node->flags & GRI_RELEASED) return fail_released(w, node);
-    gr_tensor few[GRI_FEW], *operands = few;
-    const gr_array *few_in[GRI_FEW], **in = few_in;
-    gri_running_call r;
-    r.scratch = NULL;
-    r.call = (gr_call){.graph = g,
-                       .op = node->op,
-                       .n = (int)node->n_operands,
-                       .attributes = gri_attributes(node),
-                       .out = &node->array,
-                       .output = gri_handle(g, node)};
-    if (node->n_operands > GRI_FEW) {
-        operands = gr_call_scratch(&r.call, node->n_operands * sizeof *operands);
-        in = gr_call_scratch(&r.call, node->n_operands * sizeof *in);
+    gri_recall r;
+    gr_status status = gri_recall_begin(&r, w->g, w->what, node);
+    const gr_call *call = &r.running.call;
+    for (int i = 0; i < call->n && status == GR_OK; i++) {
+        const gri_node *operand = (const gri_node *)call->in[i];
+        if (is_needed(w, operand)) status = contribute(w, call, adjoint, i, operand);
     }
-    r.call.operands = operands;
-    r.call.in = in;
-    gr_status status = operands && in ? operands_of(w, node, operands, in) : g->status;
-    for (int i = 0; i < r.call.n && status == GR_OK; i++) {
-        const gri_node *operand = (const gri_node *)in[i];
-        if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
-    }
-    if (r.scratch) gri_free_scratch(&r);
+    gri_recall_end(&r);
     return status;
 }
 
@@ -255,34 +212,35 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
 static void walk_end(walk *w)
 {
     gr_graph *g = w->g;
-    for (uint32_t i = 1; w->step_adjoint && i < w->step_top; i++) drop(w, &w->step_adjoint[i]);
+    const uint32_t n_steps = w->step_top - w->first;
+    for (uint32_t i = 0; w->step_adjoint && i < n_steps; i++) drop(w, &w->step_adjoint[i]);
     for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
-    gri_free(&g->memory, w->step_adjoint, w->step_top * sizeof(uint32_t));
+    gri_free(&g->memory, w->step_adjoint, n_steps * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
-    gri_free(&g->memory, w->step_need, w->step_top);
+    gri_free(&g->memory, w->step_need, n_steps);
     gri_free(&g->memory, w->kept_need, w->kept_top);
 }
 
+/* The tables of a walk for which `first`, step_top and kept_top are set. */
 static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record, bool retain, bool targeted)
 {
     gri_memory *m = &g->memory;
-    *w = (walk){.g = g,
-                .what = what,
-                .record = record,
-                .release = !record && !retain,
-                .no_grad_depth = record ? 0 : g->no_grad_depth + 1,
-                .step_top = g->step.top,
-                .reached = g->step.top,
-                .kept_top = g->kept.top};
-    w->step_adjoint = gri_alloc_zeroed(m, w->step_top * sizeof(uint32_t));
+    w->g = g;
+    w->what = what;
+    w->record = record;
+    w->release = !record && !retain;
+    w->no_grad_depth = record ? 0 : g->no_grad_depth + 1;
+    w->reached = w->step_top;
+    const uint32_t n_steps = w->step_top - w->first;
+    w->step_adjoint = gri_alloc_zeroed(m, n_steps * sizeof(uint32_t));
     w->kept_adjoint = gri_alloc_zeroed(m, w->kept_top * sizeof(uint32_t));
     if (targeted) {
-        w->step_need = gri_alloc_zeroed(m, w->step_top);
+        w->step_need = gri_alloc_zeroed(m, n_steps);
         w->kept_need = gri_alloc_zeroed(m, w->kept_top);
     }
     if (w->step_adjoint && w->kept_adjoint && (!targeted || (w->step_need && w->kept_need))) return GR_OK;
     walk_end(w);
-    return gri_fail_memory(g, what, w->step_top * sizeof(uint32_t));
+    return gri_fail_memory(g, what, n_steps * sizeof(uint32_t));
 }
 
 /* Whether the adjoint of a visited node must stay until the end. */
@@ -294,16 +252,11 @@ static bool wanted_at_end(const walk *w, const gri_node *node)
 static gr_status walk_down(walk *w)
 {
     gr_graph *g = w->g;
-    const bool was_recording = g->recording;
-    const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
-    g->no_grad_depth = w->no_grad_depth;
-    g->recording = w->record;
-    g->guarded_scopes = g->n_scopes;
-    g->walks++;
+    const gri_walk_state before = gri_walk_enter(g, w->record);
     gr_status status = GR_OK;
     uint32_t i = w->step_top;
-    while (status == GR_OK && i-- > 1) {
-        uint32_t *adjoint = &w->step_adjoint[i];
+    while (status == GR_OK && i-- > w->first) {
+        uint32_t *adjoint = &w->step_adjoint[i - w->first];
         if (!*adjoint) continue;
         gri_node *node = g->step.slot[i].node;
         if (!is_passed(w, node)) continue;
@@ -316,10 +269,7 @@ static gr_status walk_down(walk *w)
             *adjoint = SPENT;
         }
     }
-    g->walks--;
-    g->guarded_scopes = guarded;
-    g->recording = was_recording;
-    g->no_grad_depth = depth;
+    gri_walk_leave(g, before);
     return status;
 }
 
@@ -328,7 +278,7 @@ static void restore_history(const walk *w)
 {
     for (uint32_t i = w->reached; w->release && i < w->step_top; i++) {
         gri_node *node = w->g->step.slot[i].node;
-        if (w->step_adjoint[i] && is_passed(w, node)) node->flags &= ~(uint32_t)GRI_RELEASED;
+        if (w->step_adjoint[i - w->first] && is_passed(w, node)) node->flags &= ~(uint32_t)GRI_RELEASED;
     }
 }
 
@@ -367,11 +317,12 @@ static bool is_unset(gr_tensor t) { return !t.graph && t.index == 0; }
 static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent)
 {
     gr_graph *g = w->g;
-    uint32_t *adjoint = adjoint_of(w, output->index);
+    const bool matters = is_in_range(w, output->index); /* else it was made before all targets */
+    uint32_t *adjoint = matters ? adjoint_of(w, output->index) : NULL;
     if (!is_unset(cotangent)) {
         gr_status status = check_cotangent(w, output, cotangent);
         const gri_mark mark = gri_mark_here(g);
-        if (status == GR_OK) status = accumulate(w, adjoint, node_at(g, cotangent.index));
+        if (status == GR_OK && matters) status = accumulate(w, adjoint, node_at(g, cotangent.index));
         if (!w->record) gri_pop(g, mark);
         return status;
     }
@@ -382,6 +333,7 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
                         "%s: %s has %" PRId64 " elements: give a cotangent, or reduce it to a scalar",
                         w->what, text, output->array.count);
     }
+    if (!matters) return GR_OK;
     const gri_mark mark = gri_mark_here(g);
     const gri_node *one = ones_like(g, output, 1, false);
     const gr_status status = one ? accumulate(w, adjoint, one) : g->status;
@@ -465,7 +417,7 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     const gri_node *node = gri_resolve(output, "backward");
     if (!node) return g->status;
     gr_status status = check_differentiable(g, "backward", node);
-    walk w;
+    walk w = {.step_top = g->step.top, .kept_top = g->kept.top};
     if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
     if (status != GR_OK) return status;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
@@ -563,19 +515,29 @@ gr_status gr_zero_grads(gr_graph *g)
 
 /* ---- Gradients as tensors ---- */
 
-static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
+/* The node of an input; NULL, and the error set, if it cannot be one. */
+gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input)
 {
-    gr_graph *g = w->g;
+    if (input.graph && input.graph != g)
+        gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", what, i + 1);
+    else if (input.index == 0 || !input.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", what, i + 1);
+    else
+        return gri_resolve(input, what);
+    return NULL;
+}
+
+/* The lowest step node that can lead from the inputs to anything, and whether kept nodes can. */
+static gr_status find_range(walk *w, gr_graph *g, const char *what, int n, const gr_tensor *inputs)
+{
+    *w = (walk){.first = g->step.top, .step_top = g->step.top};
     for (int i = 0; i < n; i++) {
-        if (inputs[i].graph && inputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "grad: input %d belongs to another graph", i + 1);
-        if (inputs[i].index == 0 || !inputs[i].graph)
-            return gri_fail(g, GR_ERR_HANDLE, "grad: input %d is an invalid handle", i + 1);
-        const gri_node *node = gri_resolve(inputs[i], "grad");
-        if (!node) return g->status;
-        const gr_status status = check_differentiable(g, "grad", node);
+        const gri_node *node = gri_resolve_input(g, what, i, inputs[i]);
+        const gr_status status = node ? check_differentiable(g, what, node) : g->status;
         if (status != GR_OK) return status;
-        *need_of(w, node->index) = NEEDED | TARGET;
+        if (node->index & GRI_KEPT) w->kept_top = g->kept.top;
+        const uint32_t first = node->index & GRI_KEPT ? 0 : node->index;
+        if (first < w->first) w->first = first;
     }
     return GR_OK;
 }
@@ -583,14 +545,14 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
 /* What leads from the targets upwards is needed. Operands come before what uses them: one pass suffices. */
 static void spread_need(const walk *w)
 {
-    for (uint32_t i = 1; i < w->step_top; i++) {
+    for (uint32_t i = w->first ? w->first : 1; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
         if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
-            if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
-                *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
-                w->step_need[i] |= NEEDED | PASSED;
+            if (is_in_range(w, o->index) && *need_of(w, o->index) &&
+                gri_lookup(w->g, o->index, o->generation))
+                w->step_need[i - w->first] |= NEEDED | PASSED;
         }
     }
 }
@@ -617,19 +579,20 @@ static gr_status seed_all(const walk *w, int n, const gr_tensor *outputs, const 
     gr_status status = GR_OK;
     for (int i = 0; i < n && status == GR_OK; i++) {
         if (outputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "grad: output %d belongs to another graph", i + 1);
-        const gri_node *node = gri_resolve(outputs[i], "grad");
+            return gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", w->what, i + 1);
+        const gri_node *node = gri_resolve(outputs[i], w->what);
         if (!node) return g->status;
         if (!gr_type_is_float(node->array.type))
-            return gri_fail(g, GR_ERR_TYPE, "grad: output %d is %s; only floats can be differentiated", i + 1,
-                            gr_type_name(node->array.type));
+            return gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", w->what,
+                            i + 1, gr_type_name(node->array.type));
         status = seed(w, node, cotangents ? cotangents[i] : GR_NONE);
     }
     return status;
 }
 
-gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
-                  const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients)
+gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                   const gr_tensor *inputs, const gr_tensor *cotangents, const gr_grad_options *options,
+                   gr_tensor *gradients)
 {
     gr_graph *g = n_outputs > 0 && outputs ? outputs[0].graph
                   : n_inputs > 0 && inputs ? inputs[0].graph
@@ -638,18 +601,17 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
     if (!g) return GR_ERR_HANDLE;
     if (g->status != GR_OK) return g->status;
     if (n_outputs <= 0 || n_inputs < 0 || !outputs || (n_inputs > 0 && (!inputs || !gradients)))
-        return gri_fail(g, GR_ERR_ARGUMENT, "grad: %d outputs and %d inputs, or NULL for them", n_outputs,
+        return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d outputs and %d inputs, or NULL for them", what, n_outputs,
                         n_inputs);
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
     walk w;
-    gr_status status = walk_begin(&w, g, "grad", o.record, o.retain, true);
+    gr_status status = find_range(&w, g, what, n_inputs, inputs);
+    if (status == GR_OK) status = walk_begin(&w, g, what, o.record, o.retain, true);
     if (status != GR_OK) return status;
     const gri_mark mark = gri_mark_here(g);
-    status = mark_targets(&w, n_inputs, inputs);
-    if (status == GR_OK) {
-        spread_need(&w);
-        status = seed_all(&w, n_outputs, outputs, cotangents);
-    }
+    for (int i = 0; i < n_inputs; i++) *need_of(&w, inputs[i].index) = NEEDED | TARGET;
+    spread_need(&w);
+    status = seed_all(&w, n_outputs, outputs, cotangents);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
     if (status != GR_OK) restore_history(&w);
@@ -659,6 +621,12 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
         for (int i = 0; i < n_inputs; i++) gradients[i] = gri_invalid(g);
     }
     return status;
+}
+
+gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
+                  const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients)
+{
+    return gri_grad("grad", n_outputs, outputs, n_inputs, inputs, cotangents, options, gradients);
 }
 
 gr_tensor gr_derivative(gr_tensor y, gr_tensor x)

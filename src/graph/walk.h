@@ -1,0 +1,106 @@
+/*
+ * What the two walks over the record share, down in backward.c and up in forward.c: a recorded use of a
+ * primitive brought back as a call, the state in which rules run, sums of what arrives at a node.
+ */
+#ifndef GRI_GRAPH_WALK_H
+#define GRI_GRAPH_WALK_H
+
+#include "graph/call.h"
+
+/* A recorded operation as the call that it was. */
+typedef struct gri_recall {
+    gri_running_call running;
+    gr_tensor few[GRI_FEW];
+    const gr_array *few_in[GRI_FEW];
+} gri_recall;
+
+/* Say why a recorded node cannot be brought back; of an operand: it is gone (`now` is NULL) or was written. */
+gr_status gri_fail_released(gr_graph *g, const char *what, const gri_node *node);
+gr_status gri_fail_operand(gr_graph *g, const char *what, const gri_node *node, uint32_t i,
+                           const gri_node *now);
+
+/* Brings a recorded node back: each operand is checked to be what it was when it was used. `what` names the
+   walk. GR_ERR_HISTORY_RELEASED, GR_ERR_STALE or GR_ERR_MODIFIED. To be ended, whatever the status. */
+static inline gr_status gri_recall_begin(gri_recall *r, gr_graph *g, const char *what, const gri_node *node)
+{
+    gr_tensor *operands = r->few;
+    const gr_array **in = r->few_in;
+    r->running.scratch = NULL;
+    r->running.call = (gr_call){.graph = g,
+                                .op = node->op,
+                                .n = (int)node->n_operands,
+                                .attributes = gri_attributes(node),
+                                .out = &node->array,
+                                .output = gri_handle(g, node)};
+    if (node->flags & GRI_RELEASED) return gri_fail_released(g, what, node);
+    if (node->n_operands > GRI_FEW) {
+        operands = gr_call_scratch(&r->running.call, node->n_operands * sizeof *operands);
+        in = gr_call_scratch(&r->running.call, node->n_operands * sizeof *in);
+        if (!operands || !in) return g->status;
+    }
+    r->running.call.operands = operands;
+    r->running.call.in = in;
+    for (uint32_t i = 0; i < node->n_operands; i++) {
+        const gri_operand *o = &gri_operands(node)[i];
+        const gri_node *now = gri_lookup(g, o->index, o->generation);
+        if (!now || now->version != o->version) return gri_fail_operand(g, what, node, i, now);
+        operands[i] = (gr_tensor){g, o->index, o->generation};
+        in[i] = &now->array;
+    }
+    return GR_OK;
+}
+static inline void gri_recall_end(gri_recall *r)
+{
+    if (r->running.scratch) gri_free_scratch(&r->running);
+}
+
+/* While a walk is under way rules run in a state of their own: recording or not, with the scopes that are
+   open guarded against them. */
+typedef struct gri_walk_state {
+    bool recording;
+    uint32_t no_grad_depth, guarded_scopes;
+} gri_walk_state;
+static inline gri_walk_state gri_walk_enter(gr_graph *g, bool record)
+{
+    const gri_walk_state before = {g->recording, g->no_grad_depth, g->guarded_scopes};
+    g->no_grad_depth = record ? 0 : g->no_grad_depth + 1;
+    g->recording = record;
+    g->guarded_scopes = g->n_scopes;
+    g->walks++;
+    return before;
+}
+static inline void gri_walk_leave(gr_graph *g, gri_walk_state before)
+{
+    g->walks--;
+    g->guarded_scopes = before.guarded_scopes;
+    g->recording = before.recording;
+    g->no_grad_depth = before.no_grad_depth;
+}
+
+/* ---- backward.c ---- */
+
+/* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
+gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth);
+
+/* Adds the value of `part` to a tensor named by its index, 0 if there is none yet. Recorded: by an operation.
+   Else the sum is a kept node, formed in place where it is nobody else's. */
+gr_status gri_add_to(gr_graph *g, bool record, uint32_t *sum, const gri_node *part);
+
+/* The node of input number i + 1; NULL, and the error set, if there is none. */
+gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input);
+
+/* gr_grad for the call `what`. */
+gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                   const gr_tensor *inputs, const gr_tensor *cotangents, const gr_grad_options *options,
+                   gr_tensor *gradients);
+
+/* ---- forward.c ---- */
+
+/* results[i] = sum_j d outputs[i] / d inputs[j] . tangents[j], step tensors; a tangent left unset is zero. The
+   history of the outputs stays. Recorded or not, as in gr_grad. On error nothing is left behind, and the results are
+   invalid. */
+gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                           const gr_tensor *inputs, const gr_tensor *tangents, bool record,
+                           gr_tensor *results);
+
+#endif
