@@ -282,36 +282,34 @@ static void restore_history(const walk *w)
     }
 }
 
-/* A tensor of ones like `node`, kept or on the step stack. */
-static gri_node *ones_like(gr_graph *g, const gri_node *node, double value, bool kept)
+gri_node *gri_filled_like(gr_graph *g, const gri_node *node, double value, bool kept)
 {
     const gri_recipe r = {.type = node->array.type,
                           .ndim = node->array.ndim,
                           .dims = node->array.dims,
                           .count = node->array.count};
-    gri_node *ones = kept ? gri_keep_new(g, &r) : gri_push(g, &r);
-    if (ones) gri_fill(&ones->array, value);
-    return ones;
+    gri_node *filled = kept ? gri_keep_new(g, &r) : gri_push(g, &r);
+    if (filled) gri_fill(&filled->array, value);
+    return filled;
 }
 
-static gr_status check_cotangent(const walk *w, const gri_node *output, gr_tensor cotangent)
+gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_tensor t, const char *of,
+                           const gri_node *end)
 {
-    gr_graph *g = w->g;
     char a[TEXT_BYTES], b[TEXT_BYTES];
-    if (cotangent.graph != g)
-        return gri_fail(g, GR_ERR_GRAPH, "%s: the cotangent belongs to another graph", w->what);
-    const gri_node *node = gri_resolve(cotangent, w->what);
-    if (!node) return g->status;
+    if (t.graph != g) {
+        gri_fail(g, GR_ERR_GRAPH, "%s: the %s belongs to another graph", what, seed);
+        return NULL;
+    }
+    gri_node *node = gri_resolve(t, what);
+    if (!node) return NULL;
+    const bool same_type = node->array.type == end->array.type;
+    if (same_type && gri_same_dims(&node->array, &end->array)) return node;
     gri_describe(a, sizeof a, node, true);
-    gri_describe(b, sizeof b, output, true);
-    if (node->array.type != output->array.type)
-        return gri_fail(g, GR_ERR_TYPE, "%s: cotangent %s for output %s", w->what, a, b);
-    if (!gri_same_dims(&node->array, &output->array))
-        return gri_fail(g, GR_ERR_SHAPE, "%s: cotangent %s for output %s", w->what, a, b);
-    return GR_OK;
+    gri_describe(b, sizeof b, end, true);
+    gri_fail(g, same_type ? GR_ERR_SHAPE : GR_ERR_TYPE, "%s: %s %s for %s %s", what, seed, a, of, b);
+    return NULL;
 }
-
-static bool is_unset(gr_tensor t) { return !t.graph && t.index == 0; }
 
 /* Starts the walk at one output. */
 static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent)
@@ -319,10 +317,11 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     gr_graph *g = w->g;
     const bool matters = is_in_range(w, output->index); /* else it was made before all targets */
     uint32_t *adjoint = matters ? adjoint_of(w, output->index) : NULL;
-    if (!is_unset(cotangent)) {
-        gr_status status = check_cotangent(w, output, cotangent);
+    if (!gri_is_unset(cotangent)) {
+        const gri_node *given = gri_resolve_seed(g, w->what, "cotangent", cotangent, "output", output);
+        gr_status status = given ? GR_OK : g->status;
         const gri_mark mark = gri_mark_here(g);
-        if (status == GR_OK && matters) status = accumulate(w, adjoint, node_at(g, cotangent.index));
+        if (given && matters) status = accumulate(w, adjoint, given);
         if (!w->record) gri_pop(g, mark);
         return status;
     }
@@ -335,7 +334,7 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     }
     if (!matters) return GR_OK;
     const gri_mark mark = gri_mark_here(g);
-    const gri_node *one = ones_like(g, output, 1, false);
+    const gri_node *one = gri_filled_like(g, output, 1, false);
     const gr_status status = one ? accumulate(w, adjoint, one) : g->status;
     if (!w->record) gri_pop(g, mark);
     return status;
@@ -473,7 +472,7 @@ gr_status gr_clear_grad(gr_tensor t)
 static gr_status zero_gradient(gr_graph *g, gri_node *node)
 {
     if (!node->gradient) {
-        const gri_node *zeros = ones_like(g, node, 0, true);
+        const gri_node *zeros = gri_filled_like(g, node, 0, true);
         if (!zeros) return g->status;
         node->gradient = zeros->index;
         gri_note_owner(g, node);
@@ -515,16 +514,16 @@ gr_status gr_zero_grads(gr_graph *g)
 
 /* ---- Gradients as tensors ---- */
 
-/* The node of an input; NULL, and the error set, if it cannot be one. */
 gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input)
 {
+    gri_node *node = NULL;
     if (input.graph && input.graph != g)
         gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", what, i + 1);
     else if (input.index == 0 || !input.graph)
         gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", what, i + 1);
     else
-        return gri_resolve(input, what);
-    return NULL;
+        node = gri_resolve(input, what);
+    return node && check_differentiable(g, what, node) == GR_OK ? node : NULL;
 }
 
 /* The lowest step node that can lead from the inputs to anything, and whether kept nodes can. */
@@ -533,8 +532,7 @@ static gr_status find_range(walk *w, gr_graph *g, const char *what, int n, const
     *w = (walk){.first = g->step.top, .step_top = g->step.top};
     for (int i = 0; i < n; i++) {
         const gri_node *node = gri_resolve_input(g, what, i, inputs[i]);
-        const gr_status status = node ? check_differentiable(g, what, node) : g->status;
-        if (status != GR_OK) return status;
+        if (!node) return g->status;
         if (node->index & GRI_KEPT) w->kept_top = g->kept.top;
         const uint32_t first = node->index & GRI_KEPT ? 0 : node->index;
         if (first < w->first) w->first = first;
@@ -564,7 +562,7 @@ static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tenso
         const uint32_t adjoint = *adjoint_of(w, inputs[i].index);
         const gri_node *result;
         if (!adjoint)
-            result = ones_like(g, node_at(g, inputs[i].index), 0, false);
+            result = gri_filled_like(g, node_at(g, inputs[i].index), 0, false);
         else
             result = w->record ? node_at(g, adjoint) : gri_push_value(g, gri_kept_node(g, adjoint));
         if (!result) return g->status;
@@ -573,19 +571,25 @@ static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tenso
     return GR_OK;
 }
 
+gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output)
+{
+    if (output.graph != g) {
+        gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", what, i + 1);
+        return NULL;
+    }
+    gri_node *node = gri_resolve(output, what);
+    if (!node || gr_type_is_float(node->array.type)) return node;
+    gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", what, i + 1,
+             gr_type_name(node->array.type));
+    return NULL;
+}
+
 static gr_status seed_all(const walk *w, int n, const gr_tensor *outputs, const gr_tensor *cotangents)
 {
-    gr_graph *g = w->g;
     gr_status status = GR_OK;
     for (int i = 0; i < n && status == GR_OK; i++) {
-        if (outputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", w->what, i + 1);
-        const gri_node *node = gri_resolve(outputs[i], w->what);
-        if (!node) return g->status;
-        if (!gr_type_is_float(node->array.type))
-            return gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", w->what,
-                            i + 1, gr_type_name(node->array.type));
-        status = seed(w, node, cotangents ? cotangents[i] : GR_NONE);
+        const gri_node *node = gri_resolve_output(w->g, w->what, i, outputs[i]);
+        status = node ? seed(w, node, cotangents ? cotangents[i] : GR_NONE) : w->g->status;
     }
     return status;
 }
@@ -639,7 +643,7 @@ gr_tensor gr_derivative(gr_tensor y, gr_tensor x)
         gri_fail(y.graph, GR_ERR_TYPE, "derivative: only floats can be differentiated, not %s", text);
         return gri_invalid(y.graph);
     }
-    const gri_node *ones = ones_like(y.graph, node, 1, false);
+    const gri_node *ones = gri_filled_like(y.graph, node, 1, false);
     if (!ones) return gri_invalid(y.graph);
     const gr_tensor cotangent = gri_handle(y.graph, ones);
     gr_tensor gradient = gri_invalid(y.graph);

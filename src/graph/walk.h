@@ -86,8 +86,20 @@ gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_
    Else the sum is a kept node, formed in place where it is nobody else's. */
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *sum, const gri_node *part);
 
-/* The node of input number i + 1; NULL, and the error set, if there is none. */
+/* The node of input number i + 1; NULL, and the error set, if there is none or if it requires no gradient. */
 gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input);
+/* The same for an output, which must be a float. */
+gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output);
+
+/* Left out by the caller: a zeroed handle. */
+static inline bool gri_is_unset(gr_tensor t) { return !t.graph && t.index == 0; }
+/* The node of a cotangent or tangent, as `seed` says, of an output or input `end`, as `of` says; NULL, and the
+   error set, if it has not the type and shape of that. */
+gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_tensor t, const char *of,
+                           const gri_node *end);
+
+/* A tensor of one value, of the type and shape of `node`, kept or on the step stack. */
+gri_node *gri_filled_like(gr_graph *g, const gri_node *node, double value, bool kept);
 
 /* gr_grad for the call `what`. */
 gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,

@@ -35,7 +35,8 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
                                  .infer = infer_number_broadcast,                                \
                                  .forward = NAME##_forward,                                      \
                                  .vjp = NAME##_vjp,                                              \
-                                 .pull = PULL};                                                  \
+                                 .pull = PULL,                                                   \
+                                 .tangent = GR_TANGENT_SYMMETRIC};                               \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
 
 ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
@@ -69,7 +70,8 @@ const gr_op gri_op_neg = {.name = "neg",
                           .formula = "y = -x",
                           .infer = infer_number_broadcast,
                           .forward = neg_forward,
-                          .vjp = neg_vjp};
+                          .vjp = neg_vjp,
+                          .tangent = GR_TANGENT_SYMMETRIC};
 gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 
 /* ---- With one number: scale, add_scalar, pow_scalar ---- */
@@ -96,7 +98,8 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
                                  .infer = gri_infer_float,                   \
                                  .forward = NAME##_forward,                  \
                                  .vjp = NAME##_vjp,                          \
-                                 .pull = PULL};                              \
+                                 .pull = PULL,                               \
+                                 .tangent = GR_TANGENT_SYMMETRIC};           \
     gr_tensor gr_##NAME(gr_tensor x, double number) { return gri_apply1(&gri_op_##NAME, x, &number); }
 
 #define SCALE(T)      x *NUMBER(T)

@@ -61,7 +61,8 @@ const gr_op gri_op_concat = {.name = "concat",
                              .formula = "y = operands, one behind the other",
                              .infer = concat_infer,
                              .forward = concat_forward,
-                             .vjp = concat_vjp};
+                             .vjp = concat_vjp,
+                             .tangent = GR_TANGENT_JOINT};
 
 /* Operands of one concat; more are joined in groups. The rule of each operand looks at all before it, which is fast
  * for few. */
@@ -193,7 +194,8 @@ const gr_op gri_op_index_select = {.name = "index_select",
                                    .formula = "y[k] = x[index[k]]",
                                    .infer = index_select_infer,
                                    .forward = index_select_forward,
-                                   .vjp = index_select_vjp};
+                                   .vjp = index_select_vjp,
+                                   .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index)
 {
@@ -269,7 +271,8 @@ const gr_op gri_op_index_add = {.name = "index_add",
                                 .formula = "y[index[k]] += x[k]",
                                 .infer = index_add_infer,
                                 .forward = index_add_forward,
-                                .vjp = index_add_vjp};
+                                .vjp = index_add_vjp,
+                                .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
@@ -333,7 +336,8 @@ const gr_op gri_op_gather = {.name = "gather",
                              .formula = "y[i] = x[index[i]]",
                              .infer = gather_infer,
                              .forward = gather_forward,
-                             .vjp = gather_vjp};
+                             .vjp = gather_vjp,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index)
 {
@@ -387,7 +391,8 @@ const gr_op gri_op_scatter_add = {.name = "scatter_add",
                                   .formula = "y[index[i]] += x[i]",
                                   .infer = scatter_add_infer,
                                   .forward = scatter_add_forward,
-                                  .vjp = scatter_add_vjp};
+                                  .vjp = scatter_add_vjp,
+                                  .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
