@@ -69,6 +69,12 @@ GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, 
    elementwise derivative (the cotangent is ones). */
 GR_API gr_tensor gr_derivative(gr_tensor y, gr_tensor x);
 
+/* A function of n tensors: returns an f64 tensor of any shape, made of its inputs by operations of the graph.
+   Several outputs: return them flattened (gr_reshape to -1) and joined (gr_concat). It is called many times
+   and must compute the same from the same values; what it draws from the generator of the graph is the same
+   in each call. To fail, return an invalid handle: after a failed operation, or after gr_graph_fail. */
+typedef gr_tensor (*gr_function)(gr_graph *g, int n_inputs, const gr_tensor *inputs, void *user);
+
 GR_END_DECLS
 
 #endif

@@ -41,15 +41,9 @@
 #ifndef GRADUS_CHECK_H
 #define GRADUS_CHECK_H
 
-#include "gradus/tensor.h"
+#include "gradus/autograd.h"
 
 GR_BEGIN_DECLS
-
-/* A function of n tensors: returns an f64 tensor of any shape, made of its inputs by operations of the graph.
-   Several outputs: return them flattened (gr_reshape to -1) and joined (gr_concat). It is called many times
-   and must compute the same from the same values; what it draws from the generator of the graph is the same
-   in each call. To fail, return an invalid handle: after a failed operation, or after gr_graph_fail. */
-typedef gr_tensor (*gr_function)(gr_graph *g, int n_inputs, const gr_tensor *inputs, void *user);
 
 /* Options; a zeroed structure, or NULL, gives the defaults. Negative numbers, NaN and numbers beyond the
    limits are GR_ERR_ARGUMENT. */
