@@ -2,7 +2,7 @@
  * What a Hessian-vector product costs, in evaluations of the function: f itself with recording off and on,
  * gr_function_hvp (which evaluates f), and gr_hvp of a result that is there already, measured in turn.
  *
- *     hvp [rounds [threads]]      default: 15 rounds, 1 thread
+ *     hvp [rounds [threads [function]]]      default: 15 rounds, 1 thread, all functions
  *
  * `ratio` is the best time of gr_function_hvp over that of f with recording off, `ratio_median` the median of the ratios of single
  * rounds; `ratio_recorded` compares with f recorded.
@@ -10,6 +10,7 @@
 #include <gradus.h>
 
 #include "bench.h"
+#include <string.h>
 
 enum { MOST_INPUTS = 8, MOST_ROUNDS = 200, BATCH = 200, PIXELS = 784, CLASSES = 10, CHAIN = 100, WAYS = 5 };
 enum { OFF, RECORDED, FUNCTION, RESULT, AGAIN };
@@ -75,10 +76,7 @@ static gr_tensor chain(gr_graph *g, int n, const gr_tensor *in, void *user)
     return y;
 }
 
-static gr_tensor parameter(gr_tensor values)
-{
-    return gr_set_requires_grad(gr_keep(values), true);
-}
+static gr_tensor parameter(gr_tensor values) { return gr_set_requires_grad(gr_keep(values), true); }
 
 static void add_input(subject *s, gr_graph *g, gr_type type, gr_shape shape, double spread)
 {
@@ -158,7 +156,9 @@ int main(int argc, char **argv)
     gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = threads, .seed = 1});
     static subject subjects[5];
     const int n = make_subjects(g, subjects);
-    for (int i = 0; i < n; i++) measure(g, &subjects[i], rounds);
+    const char *only = argc > 3 ? argv[3] : NULL;
+    for (int i = 0; i < n; i++)
+        if (!only || !strcmp(only, subjects[i].name)) measure(g, &subjects[i], rounds);
     const gr_status status = gr_graph_status(g);
     if (status != GR_OK) fprintf(stderr, "hvp: %s\n", gr_graph_error(g));
     gr_graph_destroy(g);

@@ -85,13 +85,15 @@ typedef enum gr_tangent {
     GR_TANGENT_GENERAL = 0,
     /* J is symmetric once the operand is repeated to the shape of the result: J t is the rule, with t for the
        cotangent. Every elementwise primitive, and softmax. */
-    GR_TANGENT_SYMMETRIC,
+    GR_TANGENT_SYMMETRIC = 1,
     /* Linear in each of its float operands, the others fixed: J t is the primitive itself, with t for the
        operand. Products, sums, views. t has the operand's shape, but may have other strides. */
-    GR_TANGENT_LINEAR,
-    /* Linear in all float operands together, and has no others: the primitive itself, of tangents alone, with
-       zeros where an operand has none. concat. */
-    GR_TANGENT_JOINT
+    GR_TANGENT_LINEAR = 2,
+    /* Linear in all float operands together: the primitive itself, of tangents alone, with zeros where an
+       operand has none. concat. */
+    GR_TANGENT_JOINT = 4,
+    /* Both: jointly where every operand has a tangent, else by the rule. add, sub. */
+    GR_TANGENT_SYMMETRIC_JOINT = 5
 } gr_tangent;
 
 struct gr_op {

@@ -196,14 +196,15 @@ static gr_status contribute(const climb *c, gri_running_call *r, int i, uint32_t
     const gri_node *t = tangent_node(c, (const gri_node *)call->in[i]);
     if (!t) return GR_OK;
     const gr_tangent how = call->op->tangent;
-    if (how == GR_TANGENT_SYMMETRIC && !c->record && call->op->pull && gri_same_dims(&t->array, call->out) &&
+    const bool symmetric = how == GR_TANGENT_SYMMETRIC || how == GR_TANGENT_SYMMETRIC_JOINT;
+    if (symmetric && !c->record && call->op->pull && gri_same_dims(&t->array, call->out) &&
         pull(c, call, i, t, tangent))
         return g->status;
     if (g->status != GR_OK) return g->status;
     const gri_mark mark = gri_mark_here(g);
-    const gr_tensor part = how == GR_TANGENT_SYMMETRIC ? by_symmetry(c, call, i, t)
-                           : how == GR_TANGENT_LINEAR  ? by_linearity(c, r, i, t)
-                                                       : by_transposing(c, call, i, t);
+    const gr_tensor part = symmetric                  ? by_symmetry(c, call, i, t)
+                           : how == GR_TANGENT_LINEAR ? by_linearity(c, r, i, t)
+                                                      : by_transposing(c, call, i, t);
     return add_part(c, call, part, mark, tangent);
 }
 
@@ -227,6 +228,16 @@ static gr_status contribute_jointly(const climb *c, gri_running_call *r, uint32_
     return add_part(c, call, part, mark, tangent);
 }
 
+/* Whether a primitive that is linear in all operands together is to be used once, of their tangents. */
+static bool goes_jointly(const climb *c, const gr_call *call)
+{
+    if (call->op->tangent == GR_TANGENT_JOINT) return true;
+    if (call->op->tangent != GR_TANGENT_SYMMETRIC_JOINT) return false;
+    for (int i = 0; i < call->n; i++)
+        if (!tangent_node(c, (const gri_node *)call->in[i])) return false;
+    return true;
+}
+
 static bool has_tangents(const climb *c, const gri_node *node)
 {
     for (uint32_t k = 0; k < node->n_operands; k++) {
@@ -241,7 +252,7 @@ static gr_status visit(const climb *c, const gri_node *node)
     uint32_t *tangent = tangent_of(c, node->index);
     gri_recall r;
     gr_status status = gri_recall_begin(&r, c->g, c->what, node);
-    if (status == GR_OK && node->op->tangent == GR_TANGENT_JOINT)
+    if (status == GR_OK && goes_jointly(c, &r.running.call))
         status = contribute_jointly(c, &r.running, tangent);
     else
         for (int i = 0; i < r.running.call.n && status == GR_OK; i++)

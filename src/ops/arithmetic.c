@@ -16,34 +16,36 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
 }
 
 /* add, sub, mul: as GRI_BINARY, and for i32, too. */
-#define ARITHMETIC(NAME, INFIX, COMMUTATIVE, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B, PULL) \
-    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                              \
-    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                                            \
-    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                                             \
-    static gr_status NAME##_forward(const gr_call *c)                                            \
-    {                                                                                            \
-        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL};               \
-        return gri_map_call(c, &loops);                                                          \
-    }                                                                                            \
-    GRI_RULE2(NAME, RULE_A, RULE_B)                                                              \
-    const gr_op gri_op_##NAME = {.name = #NAME,                                                  \
-                                 .arity = 2,                                                     \
-                                 .strided = true,                                                \
-                                 .infix = INFIX,                                                 \
-                                 .formula = FORMULA,                                             \
-                                 .commutative = COMMUTATIVE,                                     \
-                                 .infer = infer_number_broadcast,                                \
-                                 .forward = NAME##_forward,                                      \
-                                 .vjp = NAME##_vjp,                                              \
-                                 .pull = PULL,                                                   \
-                                 .tangent = GR_TANGENT_SYMMETRIC};                               \
+#define ARITHMETIC(NAME, INFIX, COMMUTATIVE, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B, PULL, TANGENT) \
+    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                                       \
+    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                                                     \
+    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                                                      \
+    static gr_status NAME##_forward(const gr_call *c)                                                     \
+    {                                                                                                     \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL};                        \
+        return gri_map_call(c, &loops);                                                                   \
+    }                                                                                                     \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                                                       \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                                           \
+                                 .arity = 2,                                                              \
+                                 .strided = true,                                                         \
+                                 .infix = INFIX,                                                          \
+                                 .formula = FORMULA,                                                      \
+                                 .commutative = COMMUTATIVE,                                              \
+                                 .infer = infer_number_broadcast,                                         \
+                                 .forward = NAME##_forward,                                               \
+                                 .vjp = NAME##_vjp,                                                       \
+                                 .pull = PULL,                                                            \
+                                 .tangent = TANGENT};                                                     \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
 
-ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
-ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL)
+ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL, GR_TANGENT_SYMMETRIC_JOINT)
+ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL,
+           GR_TANGENT_SYMMETRIC_JOINT)
 
 static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to);
-ARITHMETIC(mul, "*", true, "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a), mul_pull)
+ARITHMETIC(mul, "*", true, "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a), mul_pull,
+           GR_TANGENT_SYMMETRIC)
 static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
 {
     if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */

@@ -291,10 +291,23 @@ static gr_status slice_backward_infer(const gr_call *c, gr_layout *out)
     return status;
 }
 
+/* Zeros in what no slice reaches: all of it, unless the slice has no gaps. */
+static void clear_outside(const slice_attributes *k, const gr_array *out)
+{
+    const size_t row = (size_t)out->strides[k->axis] * gr_type_size(out->type), size = (size_t)k->size * row;
+    const size_t bytes = (size_t)out->count * gr_type_size(out->type);
+    const size_t head = k->step == 1 ? (size_t)k->start * row : size;
+    const size_t end = k->step == 1 ? head + (size_t)k->n * row : size;
+    for (size_t at = 0; at < bytes; at += size) {
+        memset((char *)out->data + at, 0, head);
+        memset((char *)out->data + at + end, 0, size - end);
+    }
+}
+
 static gr_status slice_backward_forward(const gr_call *c)
 {
     const slice_attributes *k = c->attributes;
-    memset(c->out->data, 0, (size_t)c->out->count * gr_type_size(c->out->type));
+    clear_outside(k, c->out);
     int64_t strides[GR_MAX_NDIM];
     memcpy(strides, c->out->strides, (size_t)c->out->ndim * sizeof *strides);
     gr_array part = *c->in[0];
