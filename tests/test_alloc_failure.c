@@ -184,6 +184,36 @@ static double checking(gr_graph *g)
     return result.passed ? result.worst.analytic + (double)result.elements + (double)length : 0;
 }
 
+static gr_tensor scalar_function(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n;
+    const gr_tensor y = gr_matmul(gr_tanh(gr_mul(in[0], *(gr_tensor *)user)), in[1]);
+    return total(gr_add(gr_square(gr_logsumexp(y, GR_AXES(0), true)), gr_max(y, GR_AXES(1), true)));
+}
+
+/* Both walks, recorded and not, of results and of a function, and what is put together of them. */
+static double functional(gr_graph *g)
+{
+    gr_tensor p = parameter(g, "p", GR_SHAPE(2, 4));
+    const gr_tensor inputs[] = {gr_full(g, GR_F64, GR_SHAPE(2, 4), 0.7),
+                                gr_full(g, GR_F64, GR_SHAPE(4, 3), 0.2)};
+    gr_tensor products[2], values[3], tangent;
+    gr_function_hvp(g, scalar_function, 2, inputs, &p, inputs, products, &values[0]);
+    double result = sum_of(products[0]) + sum_of(products[1]) + sum_of(values[0]);
+    values[1] = gr_function_hessian(g, scalar_function, 2, inputs, &p, 0, 1, NULL);
+    values[2] = gr_function_jvp(g, scalar_function, 2, inputs, &p, inputs, NULL);
+    gr_backward(gr_add(total(values[1]), gr_add(values[2], total(products[0]))));
+    result += sum_of(gr_gradient(p));
+    gr_no_grad_begin(g);
+    result += sum_of(gr_function_hessian_diagonal(g, scalar_function, 2, inputs, &p, 1, NULL));
+    gr_function_vjp(g, scalar_function, 2, inputs, &p, GR_NONE, products, &values[0]);
+    gr_no_grad_end(g);
+    const gr_tensor parts[] = {p, p}, y = gr_square(gr_concat(2, parts, 0));
+    gr_jvp(1, &y, 1, &p, inputs, &tangent);
+    return result + sum_of(products[1]) + sum_of(tangent) + sum_of(gr_jacobian(y, p)) +
+           sum_of(gr_jacobian(total(y), p));
+}
+
 static bool add_up(const char *text, size_t length, void *user)
 {
     for (size_t i = 0; i < length; i++) *(double *)user += (double)text[i];
@@ -213,6 +243,7 @@ static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
     {"network", network},
     {"checking", checking},
+    {"functional", functional},
     {"drawing", drawing},
     {"forward_backward", forward_backward},
     {"second_order", second_order},
