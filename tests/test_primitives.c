@@ -684,6 +684,7 @@ static double f_add(double a, double b) { return a + b; }
 static double f_sub(double a, double b) { return a - b; }
 static double f_mul(double a, double b) { return a * b; }
 static double f_div(double a, double b) { return a / b; }
+static double f_mul_scaled(double a, double b) { return 2.5 * a * b; }
 static double f_neg(double x) { return -x; }
 static double f_square(double x) { return x * x; }
 static double f_sign(double x) { return (x > 0) - (x < 0); }
@@ -740,6 +741,7 @@ static const gr_op *find_op(const char *name)
         return EXPRESSION;                                                                   \
     }
 BUILD(b_scale, gr_scale(x[0], c->number))
+BUILD(b_mul_scaled, gr_apply(g, find_op("mul_scaled"), 2, x, &(double){2.5}))
 BUILD(b_add_scalar, gr_add_scalar(x[0], c->number))
 BUILD(b_pow_scalar, gr_pow_scalar(x[0], c->number))
 BUILD(b_detach, gr_detach(x[0]))
@@ -832,6 +834,7 @@ static const row rows[] = {
      .layout_tolerance = 16},
     {BINARY(minimum, fmin)},
     {BINARY(mul, f_mul), .integers = true},
+    {USE(mul_scaled, "ff", binary_cases, expect_elementwise), .formula2 = f_mul_scaled},
     {UNARY(neg, f_neg), .integers = true},
     {USE(normal, "", creation_cases, expect_creation), .formula1 = f_normal,
      .not_differentiable = random_reason},

@@ -33,6 +33,7 @@ typedef struct walk {
     uint32_t reached;                      /* the last step node that was visited */
     bool record, release;
     uint32_t no_grad_depth; /* while a rule runs */
+    gri_node **spare;       /* a spent adjoint without a buffer, for the next one of its shape; NULL: none */
 } walk;
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
@@ -71,9 +72,28 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 
 /* ---- Adjoints ---- */
 
+/* Frees an adjoint, or keeps it as the spare one: most of a long chain have one shape. */
+static void discard(const walk *w, gri_node *node)
+{
+    if (node->buffer || *w->spare)
+        gri_kept_release(w->g, node);
+    else
+        *w->spare = node;
+}
+
+/* The spare one if it has the type and shape of `a`; NULL otherwise. */
+static gri_node *take_spare(const walk *w, const gr_array *a)
+{
+    gri_node *node = *w->spare;
+    if (!node || node->array.type != a->type || !gri_same_dims(&node->array, a)) return NULL;
+    *w->spare = NULL;
+    node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* no old handle names it */
+    return node;
+}
+
 static void drop(const walk *w, uint32_t *adjoint)
 {
-    if (*adjoint && *adjoint != SPENT && !w->record) gri_kept_release(w->g, gri_kept_node(w->g, *adjoint));
+    if (*adjoint && *adjoint != SPENT && !w->record) discard(w, gri_kept_node(w->g, *adjoint));
     *adjoint = 0;
 }
 
@@ -112,7 +132,12 @@ gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node
 /* Adds the value of `part` to an adjoint. */
 static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
 {
-    return gri_add_to(w->g, w->record, adjoint, part);
+    gri_node *spare = w->record || *adjoint || part->buffer ? NULL : take_spare(w, &part->array);
+    if (!spare) return gri_add_to(w->g, w->record, adjoint, part);
+    memcpy(spare->array.data, part->array.data,
+           (size_t)part->array.count * gri_element_bytes(part->array.type));
+    *adjoint = spare->index;
+    return GR_OK;
 }
 
 /* ---- One node ---- */
@@ -152,8 +177,8 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     gr_graph *g = w->g;
     const gr_array *a = &operand->array;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    gri_node *part = gri_keep_new(g, &r);
-    if (!part) return true; /* the error is set */
+    gri_node *part = take_spare(w, a);
+    if (!part && !(part = gri_keep_new(g, &r))) return true; /* the error is set */
     uint32_t *adjoint = adjoint_of(w, operand->index);
     const bool done = call->op->pull(call, gy, i, &part->array);
     if (done && !*adjoint) {
@@ -161,7 +186,7 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
         return true;
     }
     if (done) accumulate(w, adjoint, part);
-    gri_kept_release(g, part);
+    discard(w, part);
     return done;
 }
 
@@ -215,6 +240,7 @@ static void walk_end(walk *w)
     const uint32_t n_steps = w->step_top - w->first;
     for (uint32_t i = 0; w->step_adjoint && i < n_steps; i++) drop(w, &w->step_adjoint[i]);
     for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
+    if (*w->spare) gri_kept_release(g, *w->spare);
     gri_free(&g->memory, w->step_adjoint, n_steps * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
     gri_free(&g->memory, w->step_need, n_steps);
@@ -416,7 +442,8 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     const gri_node *node = gri_resolve(output, "backward");
     if (!node) return g->status;
     gr_status status = check_differentiable(g, "backward", node);
-    walk w = {.step_top = g->step.top, .kept_top = g->kept.top};
+    gri_node *spare = NULL;
+    walk w = {.step_top = g->step.top, .kept_top = g->kept.top, .spare = &spare};
     if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
     if (status != GR_OK) return status;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
@@ -529,7 +556,8 @@ gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor inpu
 /* The lowest step node that can lead from the inputs to anything, and whether kept nodes can. */
 static gr_status find_range(walk *w, gr_graph *g, const char *what, int n, const gr_tensor *inputs)
 {
-    *w = (walk){.first = g->step.top, .step_top = g->step.top};
+    w->first = w->step_top = g->step.top;
+    w->kept_top = 0;
     for (int i = 0; i < n; i++) {
         const gri_node *node = gri_resolve_input(g, what, i, inputs[i]);
         if (!node) return g->status;
@@ -608,7 +636,8 @@ gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, in
         return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d outputs and %d inputs, or NULL for them", what, n_outputs,
                         n_inputs);
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
-    walk w;
+    gri_node *spare = NULL;
+    walk w = {.spare = &spare};
     gr_status status = find_range(&w, g, what, n_inputs, inputs);
     if (status == GR_OK) status = walk_begin(&w, g, what, o.record, o.retain, true);
     if (status != GR_OK) return status;

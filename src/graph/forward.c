@@ -163,6 +163,7 @@ static const gri_node *fit(const climb *c, const gr_call *call, gr_tensor part)
         return NULL;
     }
     const gr_array *a = &node->array, *to = call->out;
+    if (a->type == to->type && gri_same_dims(a, to)) return node;
     if (a->type == to->type && gri_broadcasts_to(a->ndim, a->dims, to->ndim, to->dims)) {
         const gr_tensor wide = expanded(g, node, to);
         return gri_lookup(g, wide.index, wide.generation);

@@ -37,6 +37,7 @@
     X(mean)               \
     X(minimum)            \
     X(mul)                \
+    X(mul_scaled)         \
     X(neg)                \
     X(normal)             \
     X(not_equal)          \
