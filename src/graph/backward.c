@@ -190,16 +190,13 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     return done;
 }
 
-gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth)
+void gri_fail_untidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth)
 {
-    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != no_grad_depth) {
-        gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
-                 what, op->name);
-        g->n_scopes = g->guarded_scopes;
-        g->no_grad_depth = no_grad_depth;
-        g->recording = no_grad_depth == 0;
-    }
-    return g->status;
+    gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open", what,
+             op->name);
+    g->n_scopes = g->guarded_scopes;
+    g->no_grad_depth = no_grad_depth;
+    g->recording = no_grad_depth == 0;
 }
 
 static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,

@@ -184,7 +184,10 @@ static gr_status add_part(const climb *c, const gr_call *call, gr_tensor part, g
     gr_status status = g->status;
     if (status == GR_OK && !gri_is_unset(part)) {
         const gri_node *node = fit(c, call, part);
-        status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
+        if (node && c->record && !*tangent)
+            *tangent = node->index;
+        else
+            status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
     }
     if (!c->record) gri_pop(g, mark);
     return status;

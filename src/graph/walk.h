@@ -80,7 +80,13 @@ static inline void gri_walk_leave(gr_graph *g, gri_walk_state before)
 /* ---- backward.c ---- */
 
 /* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
-gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth);
+void gri_fail_untidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth);
+static inline gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_op *op, uint32_t no_grad_depth)
+{
+    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != no_grad_depth)
+        gri_fail_untidy(g, what, op, no_grad_depth);
+    return g->status;
+}
 
 /* Adds the value of `part` to a tensor named by its index, 0 if there is none yet. Recorded: by an operation.
    Else the sum is a kept node, formed in place where it is nobody else's. */
