@@ -12,7 +12,16 @@
 #include "bench.h"
 #include <string.h>
 
-enum { MOST_INPUTS = 8, MOST_ROUNDS = 200, BATCH = 200, PIXELS = 784, CLASSES = 10, CHAIN = 100, WAYS = 5 };
+enum {
+    MOST_INPUTS = 8,
+    MOST_ROUNDS = 200,
+    BATCH = 200,
+    PIXELS = 784,
+    CLASSES = 10,
+    CHAIN = 100,
+    WAYS = 5,
+    SUBJECTS = 6
+};
 enum { OFF, RECORDED, FUNCTION, RESULT, AGAIN };
 
 typedef struct subject {
@@ -67,12 +76,14 @@ static gr_tensor logistic(gr_graph *g, int n, const gr_tensor *in, void *user)
     return gr_mean(gr_sub(gr_softplus(z), gr_mul(s->data[1], z)), GR_ALL_AXES, false);
 }
 
-/* sin and a product with x, in turn, of one number. */
+/* sin and a product with a constant, or with x itself, in turn, of one number. */
 static gr_tensor chain(gr_graph *g, int n, const gr_tensor *in, void *user)
 {
+    const subject *s = user;
+    const gr_tensor factor = s->data[0].graph ? s->data[0] : in[0];
     gr_tensor y = in[0];
-    (void)g, (void)n, (void)user;
-    for (int i = 0; i < CHAIN; i += 2) y = gr_mul(gr_sin(y), in[0]);
+    (void)g, (void)n;
+    for (int i = 0; i < CHAIN; i += 2) y = gr_mul(gr_sin(y), factor);
     return y;
 }
 
@@ -84,7 +95,7 @@ static void add_input(subject *s, gr_graph *g, gr_type type, gr_shape shape, dou
     s->vectors[s->n++] = gr_keep(gr_normal(g, type, shape, 0, 1));
 }
 
-static int make_subjects(gr_graph *g, subject *s)
+static void make_subjects(gr_graph *g, subject *s)
 {
     s[0] = (subject){.name = "mlp", .f = mlp_loss, .repeats = 1};
     const int64_t sizes[] = {PIXELS, PIXELS, PIXELS, CLASSES};
@@ -105,7 +116,9 @@ static int make_subjects(gr_graph *g, subject *s)
     s[3].data[1] = gr_keep(gr_cast(gr_bernoulli(g, GR_SHAPE(2000, 1), 0.5), GR_F64));
     s[4] = (subject){.name = "scalar_chain", .f = chain, .repeats = 100};
     add_input(&s[4], g, GR_F64, GR_SCALAR, 0.5);
-    return 5;
+    s[4].data[0] = gr_constant(g, GR_F64, GR_SCALAR, &(double){1});
+    s[5] = (subject){.name = "scalar_products", .f = chain, .repeats = 100};
+    add_input(&s[5], g, GR_F64, GR_SCALAR, 0.5);
 }
 
 /* One use; what it makes is freed. */
@@ -154,10 +167,10 @@ int main(int argc, char **argv)
     const int given = argc > 1 ? atoi(argv[1]) : 15, threads = argc > 2 ? atoi(argv[2]) : 1;
     const int rounds = given < 1 ? 1 : given > MOST_ROUNDS ? MOST_ROUNDS : given;
     gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = threads, .seed = 1});
-    static subject subjects[5];
-    const int n = make_subjects(g, subjects);
+    static subject subjects[SUBJECTS];
+    make_subjects(g, subjects);
     const char *only = argc > 3 ? argv[3] : NULL;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < SUBJECTS; i++)
         if (!only || !strcmp(only, subjects[i].name)) measure(g, &subjects[i], rounds);
     const gr_status status = gr_graph_status(g);
     if (status != GR_OK) fprintf(stderr, "hvp: %s\n", gr_graph_error(g));

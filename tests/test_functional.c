@@ -782,6 +782,40 @@ static void test_memory(void)
     gr_graph_destroy(g);
 }
 
+/* x + n x^2, as a chain of n links. */
+static gr_tensor deep(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    gr_tensor y = in[0];
+    (void)g, (void)n;
+    for (int i = 0; i < *(int *)user; i++) y = gr_add(y, gr_mul(in[0], in[0]));
+    return y;
+}
+
+/* Primitives that promise nothing: their rules are transposed, one by one. */
+static gr_tensor deep_general(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    gr_tensor y = in[0];
+    (void)g, (void)n;
+    for (int i = 0; i < *(int *)user; i++) y = gr_max(gr_reshape(y, GR_SHAPE(1, 1)), GR_ALL_AXES, false);
+    return y;
+}
+
+/* Depth costs no stack, and time in proportion. */
+static void test_depth(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_constant(g, GR_F64, GR_SCALAR, &(double){3}), one = gr_scalar(g, GR_F64, 1);
+    int n = 200000;
+    gr_tensor hv;
+    OK(gr_function_hvp(g, deep, 1, &x, &n, &one, &hv, NULL));
+    CHECK(gr_item(hv) == 2 * n);
+    CHECK(gr_item(gr_function_jvp(g, deep, 1, &x, &n, &one, NULL)) == 1 + 6 * n);
+    n = 50000;
+    CHECK(gr_item(gr_function_jvp(g, deep_general, 1, &x, &n, &one, NULL)) == 1);
+    no_error(g);
+    gr_graph_destroy(g);
+}
+
 /* ---- Errors ---- */
 
 static gr_tensor fails(gr_graph *g, int n, const gr_tensor *in, void *user)
@@ -1006,6 +1040,7 @@ int main(void)
     RUN(test_types);
     RUN(test_shapes);
     RUN(test_memory);
+    RUN(test_depth);
     RUN(test_failing_functions);
     RUN(test_bad_arguments);
     RUN(test_histories);

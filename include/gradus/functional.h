@@ -30,7 +30,8 @@
  *   something below requires a gradient, they have a history and can be differentiated again, by any means
  *   and to any order. That takes memory and time, as always; between gr_no_grad_begin and gr_no_grad_end
  *   nothing is recorded, and all that a call made on its way is freed when it returns.
- *   A jvp costs about 2 evaluations of the function, a vjp about 3, an hvp 3 to 6. A Jacobian takes as many
+ *   In evaluations of the function, that of gr_function_* included, a jvp costs 2 to 3, a vjp about 3, and an hvp 3
+ *   to 6, but 7 to 12 where operations are on single numbers, whose cost is that of the graph (bench/hvp.c). A Jacobian takes as many
  *   walks as x or y has elements, whichever are fewer, a Hessian one per element of a or b, its diagonal one per
  *   element of x.
  *
