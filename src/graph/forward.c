@@ -77,15 +77,18 @@ static gr_tensor expanded(gr_graph *g, const gri_node *t, const gr_array *like)
 
 /* Each returns a tensor, GR_NONE for zero, or an invalid handle and the error set. */
 
+/* What the rule makes of a cotangent u of the result for operand i. */
+static gr_tensor rule(const climb *c, const gr_call *call, gr_tensor u, int i, uint32_t no_grad_depth)
+{
+    const gr_tensor part = call->op->vjp(call, u, i);
+    return gri_check_tidy(c->g, c->what, call->op, no_grad_depth) == GR_OK ? part : gri_invalid(c->g);
+}
+
 /* J = J', once t is repeated to the shape of the result: the rule. */
 static gr_tensor by_symmetry(const climb *c, const gr_call *call, int i, const gri_node *t)
 {
-    gr_graph *g = c->g;
-    const gr_tensor wide = expanded(g, t, call->out);
-    if (wide.index == 0) return wide;
-    const gr_tensor part = call->op->vjp(call, wide, i);
-    if (gri_check_tidy(g, c->what, call->op, c->no_grad_depth) != GR_OK) return gri_invalid(g);
-    return part;
+    const gr_tensor wide = expanded(c->g, t, call->out);
+    return wide.index ? rule(c, call, wide, i, c->no_grad_depth) : wide;
 }
 
 /* Linear: the primitive, with t in the place of the operand. */
@@ -100,17 +103,16 @@ static gr_tensor by_linearity(const climb *c, gri_running_call *r, int i, const 
     return gr_apply(c->g, call->op, call->n, operands, call->attributes);
 }
 
-/* What the rule makes of a cotangent u, recorded. */
+/* The same, recorded, whatever the walk is. */
 static gr_tensor recorded_rule(const climb *c, const gr_call *call, int i, gr_tensor u)
 {
     gr_graph *g = c->g;
     g->recording = true;
     g->no_grad_depth = 0;
-    const gr_tensor part = call->op->vjp(call, u, i);
-    const gr_status status = gri_check_tidy(g, c->what, call->op, 0);
+    const gr_tensor part = rule(c, call, u, i, 0);
     g->recording = c->record;
     g->no_grad_depth = c->no_grad_depth;
-    return status == GR_OK ? part : gri_invalid(g);
+    return part;
 }
 
 /* Always: the rule is u -> J' u, so its derivative by u, transposed, is J. */
