@@ -75,10 +75,12 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 /* Frees an adjoint, or keeps it as the spare one: most of a long chain have one shape. */
 static void discard(const walk *w, gri_node *node)
 {
-    if (node->buffer || *w->spare)
+    if (node->buffer || *w->spare) {
         gri_kept_release(w->g, node);
-    else
-        *w->spare = node;
+        return;
+    }
+    node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* handles of it are stale */
+    *w->spare = node;
 }
 
 /* The spare one if it has the type and shape of `a`; NULL otherwise. */
@@ -87,7 +89,6 @@ static gri_node *take_spare(const walk *w, const gr_array *a)
     gri_node *node = *w->spare;
     if (!node || node->array.type != a->type || !gri_same_dims(&node->array, a)) return NULL;
     *w->spare = NULL;
-    node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* no old handle names it */
     return node;
 }
 
@@ -142,6 +143,16 @@ static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *pa
 
 /* ---- One node ---- */
 
+void gri_fail_part(gr_graph *g, const char *what, const gr_op *op, int i, const gri_node *part,
+                   const gri_node *operand)
+{
+    char given[TEXT_BYTES], wanted[TEXT_BYTES];
+    gri_describe(given, sizeof given, part, true);
+    gri_describe(wanted, sizeof wanted, operand, true);
+    gri_fail(g, GR_ERR_SHAPE, "%s: the rule of %s for operand %d returned %s, which does not fit %s", what,
+             op->name, i + 1, given, wanted);
+}
+
 /* Checks what a rule returned, and sums what broadcasting repeated. */
 static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
 {
@@ -157,11 +168,7 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
     const bool same_type = a->type == to->type;
     if (same_type && gri_same_dims(a, to)) return node;
     if (!same_type || !gri_broadcasts_to(to->ndim, to->dims, a->ndim, a->dims)) {
-        char given[TEXT_BYTES], wanted[TEXT_BYTES];
-        gri_describe(given, sizeof given, node, true);
-        gri_describe(wanted, sizeof wanted, operand, true);
-        gri_fail(g, GR_ERR_SHAPE, "%s: the rule of %s for operand %d returned %s, which does not fit %s",
-                 w->what, call->op->name, i + 1, given, wanted);
+        gri_fail_part(g, w->what, call->op, i, node, operand);
         return NULL;
     }
     gr_shape shape = {.ndim = to->ndim};

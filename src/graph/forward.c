@@ -124,9 +124,14 @@ static gr_tensor by_transposing(const climb *c, const gr_call *call, int i, cons
     u->flags |= GRI_REQUIRES_GRAD;
     const gr_tensor by = gri_handle(g, u), part = recorded_rule(c, call, i, by);
     const gri_node *node = part.graph == g ? gri_lookup(g, part.index, part.generation) : NULL;
-    if (!node || !(node->flags & GRI_REQUIRES_GRAD)) return node ? GR_NONE : part; /* J' u is 0 */
     gr_tensor result = gri_invalid(g);
-    if (!gri_broadcasts_to(t->array.ndim, t->array.dims, node->array.ndim, node->array.dims)) return part;
+    if (!node) return part;
+    if (node->array.type != t->array.type ||
+        !gri_broadcasts_to(t->array.ndim, t->array.dims, node->array.ndim, node->array.dims)) {
+        gri_fail_part(g, c->what, call->op, i, node, (const gri_node *)call->in[i]);
+        return result;
+    }
+    if (!(node->flags & GRI_REQUIRES_GRAD)) return GR_NONE; /* J' u is 0 */
     const gr_tensor wide = expanded(g, t, &node->array);
     if (wide.index == 0) return wide;
     gri_grad(c->what, 1, &part, 1, &by, &wide, &(gr_grad_options){.record = c->record}, &result);

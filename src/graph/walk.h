@@ -88,6 +88,10 @@ static inline gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_o
     return g->status;
 }
 
+/* What a rule returned for operand i has not a type and shape that fit it. */
+void gri_fail_part(gr_graph *g, const char *what, const gr_op *op, int i, const gri_node *part,
+                   const gri_node *operand);
+
 /* Adds the value of `part` to a tensor named by its index, 0 if there is none yet. Recorded: by an operation.
    Else the sum is a kept node, formed in place where it is nobody else's. */
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *sum, const gri_node *part);
