@@ -75,10 +75,11 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 /* Frees an adjoint, or keeps it as the spare one: most of a long chain have one shape. */
 static void discard(const walk *w, gri_node *node)
 {
-    if (node->buffer || *w->spare) {
+    if (node->buffer) {
         gri_kept_release(w->g, node);
         return;
     }
+    if (*w->spare) gri_kept_release(w->g, *w->spare); /* of another shape, perhaps */
     node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* handles of it are stale */
     *w->spare = node;
 }
