@@ -29,6 +29,7 @@
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks
  *   autograd.h  gradients, of any order
+ *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers
@@ -44,6 +45,7 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/functional.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/check.h"

@@ -92,9 +92,7 @@ gr_status gri_check_no_walk(gr_graph *g, const char *what)
 
 bool gri_tidy_up(gr_graph *g, const gri_tidy *before)
 {
-    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
-        g->naming.depth == before->naming.depth)
-        return true;
+    if (gri_is_tidy(g, before)) return true;
     g->n_scopes = before->n_scopes;
     g->naming = before->naming;
     g->no_grad_depth = before->no_grad_depth;
