@@ -1,4 +1,5 @@
-/* Arithmetic: add, sub, mul, div, neg, scale, add_scalar, square, mul_scaled, pow, pow_scalar, maximum, minimum. */
+/* Arithmetic: add, sub, mul, div, neg, scale, add_scalar, square, mul_scaled, pow, pow_scalar, maximum,
+   minimum. */
 #include "ops/ops.h"
 
 #include <float.h>
