@@ -79,7 +79,7 @@ static void discard(const walk *w, gri_node *node)
         gri_kept_release(w->g, node);
         return;
     }
-    if (*w->spare) gri_kept_release(w->g, *w->spare); /* of another shape, perhaps */
+    if (*w->spare) gri_kept_release(w->g, *w->spare);                         /* of another shape, perhaps */
     node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* handles of it are stale */
     *w->spare = node;
 }
