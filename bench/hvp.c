@@ -4,8 +4,9 @@
  *
  *     hvp [rounds [threads [function]]]      default: 15 rounds, 1 thread, all functions
  *
- * `ratio` is the best time of gr_function_hvp over that of f with recording off, `ratio_median` the median of the ratios of single
- * rounds; `ratio_recorded` compares with f recorded.
+ * `ratio` is the best time of gr_function_hvp over that of f with recording off, `ratio_median` the median of
+ * the ratios of single rounds; `ratio_recorded` compares with f recorded. `hvp_recorded_us` is that of an hvp
+ * that is recorded itself.
  */
 #include <gradus.h>
 

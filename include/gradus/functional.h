@@ -22,18 +22,18 @@
  *   only: what f reaches in another way, through `user`, is constant, even if it is one of the inputs.
  *   Derivatives around that see everything: in d/dx (x * d/dy (x + y)) the inner derivative is 1, and so is
  *   the outer one. i32 and bool inputs are passed on as they are, and have no derivative. f may return f32
- *   or f64; `value`, if not NULL, receives what it returned. f cannot end scopes that were opened before it, and what it
- *   leaves open is closed.
+ *   or f64; `value`, if not NULL, receives what it returned. f cannot end scopes that were opened before it,
+ *   and what it leaves open is closed.
  *
  * HISTORY AND COST
  *   These are operations like any other: what they return are step tensors, and if recording is on and
  *   something below requires a gradient, they have a history and can be differentiated again, by any means
  *   and to any order. That takes memory and time, as always; between gr_no_grad_begin and gr_no_grad_end
  *   nothing is recorded, and all that a call made on its way is freed when it returns.
- *   In evaluations of the function, that of gr_function_* included, a jvp costs 2 to 3, a vjp about 3, and an hvp 3
- *   to 6, but 7 to 12 where operations are on single numbers, whose cost is that of the graph (bench/hvp.c). A Jacobian takes as many
- *   walks as x or y has elements, whichever are fewer, a Hessian one per element of a or b, its diagonal one per
- *   element of x.
+ *   In evaluations of the function, its own included, a gr_function_jvp costs 2 to 3, a vjp about 3, an hvp 3
+ *   to 6; 7 to 11 where all operations are on single numbers, for those cost what the graph does
+ *   (bench/hvp.c). A Jacobian takes as many walks as x or y has elements, whichever are fewer, a Hessian one
+ *   per element of a or b, its diagonal one per element of x.
  *
  * ERRORS
  *   Those of gr_grad, and those of f. On error all results are invalid handles and nothing is left behind.
@@ -53,8 +53,8 @@ GR_API gr_status gr_jvp(int n_outputs, const gr_tensor *outputs, int n_inputs, c
                         const gr_tensor *tangents, gr_tensor *output_tangents);
 
 /* Reverse mode: input_cotangents[j] = sum_i cotangents[i] . d outputs[i] / d inputs[j], of the type and shape
-   of inputs[j]: gr_grad, recorded when recording is on, and without releasing the history. cotangents: NULL, or an entry
-   left zero, means 1 for a one-element output. */
+   of inputs[j]: gr_grad, recorded when recording is on, and without releasing the history. cotangents: NULL,
+   or an entry left zero, means 1 for a one-element output. */
 GR_API gr_status gr_vjp(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
                         const gr_tensor *cotangents, gr_tensor *input_cotangents);
 
@@ -83,13 +83,13 @@ GR_API gr_tensor gr_hessian_diagonal(gr_tensor y, gr_tensor x);
 GR_API gr_tensor gr_function_jvp(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs,
                                  void *user, const gr_tensor *tangents, gr_tensor *value);
 
-/* u J at the inputs: gradients[j] of the type and shape of inputs[j], a zeroed handle for i32 and bool ones. The
-   cotangent has the type and shape of what f returns; left zero: 1, for one element. */
+/* u J at the inputs: gradients[j] of the type and shape of inputs[j], a zeroed handle for i32 and bool ones.
+   The cotangent has the type and shape of what f returns; left zero: 1, for one element. */
 GR_API gr_status gr_function_vjp(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs,
                                  void *user, gr_tensor cotangent, gr_tensor *gradients, gr_tensor *value);
 
-/* H v at the inputs, for an f of one element: products[j] of the type and shape of inputs[j], a zeroed handle for i32
-   and bool ones. vectors: as tangents of gr_function_jvp. */
+/* H v at the inputs, for an f of one element: products[j] of the type and shape of inputs[j], a zeroed handle
+   for i32 and bool ones. vectors: as tangents of gr_function_jvp. */
 GR_API gr_status gr_function_hvp(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs,
                                  void *user, const gr_tensor *vectors, gr_tensor *products, gr_tensor *value);
 

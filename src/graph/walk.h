@@ -136,9 +136,9 @@ gr_status gri_single_walk(struct walk *w, gri_running_call *r, gr_tensor cotange
 
 /* ---- forward.c ---- */
 
-/* results[i] = sum_j d outputs[i] / d inputs[j] . tangents[j], step tensors; a tangent left unset is zero. The
-   history of the outputs stays. Recorded or not, as in gr_grad. On error nothing is left behind, and the results are
-   invalid. */
+/* results[i] = sum_j d outputs[i] / d inputs[j] . tangents[j], step tensors; a tangent left unset is zero.
+   The history of the outputs stays. Recorded or not, as in gr_grad. On error nothing is left behind, and the
+   results are invalid. */
 gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
                            const gr_tensor *inputs, const gr_tensor *tangents, bool record,
                            gr_tensor *results);
