@@ -315,8 +315,8 @@ static inline bool gri_is_tidy(const gr_graph *g, const gri_tidy *before)
     return g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
            g->naming.depth == before->naming.depth;
 }
-/* The same. If not, they are closed now, and opened: the error is the caller's to set. */
-bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
+/* If it has not: closes them, and opens what it closed. The error is the caller's to set. */
+void gri_tidy_up(gr_graph *g, const gri_tidy *before);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);

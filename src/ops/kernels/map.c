@@ -178,15 +178,12 @@ static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out,
 {
     void *p[GRI_MAP_MOST];
     int64_t s[GRI_MAP_MOST];
-    size_t element[GRI_MAP_MOST];
     if (!is_row_major(out)) return false; /* a part of a larger one, as in concat */
     p[0] = out->data;
     s[0] = 1;
-    element[0] = gr_type_size(out->type);
     for (int i = 0; i < n_in; i++) {
         const gr_array *a = in[i];
         p[i + 1] = a->data;
-        element[i + 1] = gr_type_size(a->type);
         if (a->count == 1) {
             s[i + 1] = 0;
         } else if (a->count == out->count) {
@@ -196,6 +193,12 @@ static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out,
             return false;
         }
     }
+    if (out->count < BLOCK) { /* too short for blocks: small tensors do not pay for them */
+        loop(out->count, p, s, parameter);
+        return true;
+    }
+    size_t element[GRI_MAP_MOST] = {gr_type_size(out->type)};
+    for (int i = 0; i < n_in; i++) element[i + 1] = gr_type_size(in[i]->type);
     run_row(loop, parameter, out->count, n_in + 1, p, s, element);
     return true;
 }
