@@ -31,7 +31,7 @@
  *   and to any order. That takes memory and time, as always; between gr_no_grad_begin and gr_no_grad_end
  *   nothing is recorded, and all that a call made on its way is freed when it returns.
  *   In evaluations of the function, its own included, a gr_function_jvp costs 2 to 3, a vjp about 3, an hvp 3
- *   to 6; 7 to 11 where all operations are on single numbers, for those cost what the graph does
+ *   to 6; 7 to 12 where all operations are on single numbers, for those cost what the graph does
  *   (bench/hvp.c). A Jacobian takes as many walks as x or y has elements, whichever are fewer, a Hessian one
  *   per element of a or b, its diagonal one per element of x.
  *
