@@ -202,8 +202,8 @@ static void test_wrong_rules(void)
         const gr_check_element *worst = rules[i].order == 2 ? &both.worst : &r.worst;
         CHECK(worst->verdict == GR_CHECK_WRONG);
         CHECK(worst->order == rules[i].order && worst->input == 0 && !strcmp(worst->name, "x"));
-        CHECK(rules[i].element < 0 || worst->element == rules[i].element);
-        CHECK(worst->ndim == 2 && worst->index[0] * 4 + worst->index[1] == worst->element);
+        CHECK(rules[i].element < 0 || worst->at.element == rules[i].element);
+        CHECK(worst->at.ndim == 2 && worst->at.index[0] * 4 + worst->at.index[1] == worst->at.element);
         if (test_failures > failures) explain(rules[i].name, &both);
     }
     fault_kind none = NONE;
@@ -301,7 +301,7 @@ static void test_one_of_many(void)
     const gr_tensor x = leaf(g, GR_SHAPE(1000), 1, 0.2);
     int64_t at = 777;
     gr_check_result r = check(g, cut, 1, &x, &at, 1);
-    CHECK(!r.passed && r.failed == 1 && r.worst.element == 777 && r.elements == 1000);
+    CHECK(!r.passed && r.failed == 1 && r.worst.at.element == 777 && r.elements == 1000);
     CHECK(gr_gradcheck(g, cut, 1, &x, &at, &(gr_check_options){.max_elements = 50}, &r) == GR_OK);
     CHECK(r.elements == 50);
     gr_graph_destroy(g);
@@ -680,7 +680,7 @@ static void test_seeds(void)
     o.seed = 4;
     gr_gradcheck(g, softmax, 1, &x, NULL, &o, &c);
     CHECK(a.passed && c.passed && a.elements == 7 + 14);
-    CHECK(a.worst.analytic == b.worst.analytic && a.worst.element == b.worst.element);
+    CHECK(a.worst.analytic == b.worst.analytic && a.worst.at.element == b.worst.at.element);
     CHECK(a.worst.analytic != c.worst.analytic);
     gr_graph_destroy(g);
 }

@@ -69,6 +69,13 @@ GR_API gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, 
    elementwise derivative (the cotangent is ones). */
 GR_API gr_tensor gr_derivative(gr_tensor y, gr_tensor x);
 
+/* ---- Functions ---- */
+
+/* A function of n tensors, made of its inputs by operations of the graph: what is differentiated, checked or
+   recomputed as a whole. To fail, it returns an invalid handle: after a failed operation, or after
+   gr_graph_fail. */
+typedef gr_tensor (*gr_function)(gr_graph *g, int n_inputs, const gr_tensor *inputs, void *user);
+
 GR_END_DECLS
 
 #endif

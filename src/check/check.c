@@ -310,11 +310,11 @@ static void locate(const level *l, gr_check_element *e)
     e->order = l->order;
     e->input = l->input;
     snprintf(e->name, sizeof e->name, "%s", leaf->name ? leaf->name : "");
-    e->element = l->element;
-    e->ndim = a->ndim;
+    e->at.element = l->element;
+    e->at.ndim = a->ndim;
     int64_t rest = l->element;
     for (int axis = a->ndim - 1; axis >= 0; axis--) {
-        e->index[axis] = rest % a->dims[axis];
+        e->at.index[axis] = rest % a->dims[axis];
         rest /= a->dims[axis];
     }
 }
@@ -533,8 +533,8 @@ static void add_element(text *t, const gr_check_element *e)
         orders[e->order], e->input);
     if (e->name[0]) add(t, " (%s)", e->name);
     add(t, " at [");
-    for (int axis = 0; axis < e->ndim; axis++) add(t, axis ? ", %" PRId64 : "%" PRId64, e->index[axis]);
-    add(t, "], element %" PRId64 "\n", e->element);
+    for (int axis = 0; axis < e->at.ndim; axis++) add(t, axis ? ", %" PRId64 : "%" PRId64, e->at.index[axis]);
+    add(t, "], element %" PRId64 "\n", e->at.element);
     add(t, "    analytic   %.17g\n", e->analytic);
     add(t, "    numeric    %.17g, with an estimated error of %.1e\n", e->numeric, e->numeric_error);
     add(t, "    difference %.3e, tolerance %.3e\n", e->error, e->tolerance);
