@@ -4,6 +4,7 @@
  *
  * A TEST PROGRAM, complete:
  *
+ *     #include <gradus.h>
  *     #include <gradus/check_test.h>
  *
  *     static int value(const double *x, double *y, void *user)
@@ -91,12 +92,11 @@ typedef struct gr_check_case {
 } gr_check_case;
 
 /* Defines main: a program that makes these checks. Arguments: gr_check_case, as {"name", function}. */
-#define GR_CHECK_MAIN(...)                                                  \
-    int main(int argc, char **argv)                                         \
-    {                                                                       \
-        static const gr_check_case gr_cases[] = {__VA_ARGS__};              \
-        const int gr_n_cases = (int)(sizeof gr_cases / sizeof gr_cases[0]); \
-        return gr_check_main(argc, argv, gr_n_cases, gr_cases);             \
+#define GR_CHECK_MAIN(...)                                                                \
+    int main(int argc, char **argv)                                                       \
+    {                                                                                     \
+        static const gr_check_case gr_cases[] = {__VA_ARGS__};                            \
+        return gr_check_main(argc, argv, sizeof gr_cases / sizeof gr_cases[0], gr_cases); \
     }
 
 /* Whether a check passed; if not, says where it stands and why on stderr. `result`: const gr_check_result *,
@@ -151,17 +151,17 @@ static inline bool gr_check_parse(int argc, char **argv, gr_check_arguments *a)
 }
 
 /* Whether an argument selects a check. */
-static inline bool gr_check_fits(const char *argument, const gr_check_case *c, int n,
+static inline bool gr_check_fits(const char *argument, const gr_check_case *c, size_t n,
                                  const gr_check_case *cases)
 {
     if (strcmp(argument, c->name) == 0) return true;
     if (argument[0] == '\0' || strncmp(argument, c->name, strlen(argument)) != 0) return false;
-    for (int i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         if (strcmp(argument, cases[i].name) == 0) return false;
     return true;
 }
 
-static inline bool gr_check_selected(const gr_check_arguments *a, const gr_check_case *c, int n,
+static inline bool gr_check_selected(const gr_check_arguments *a, const gr_check_case *c, size_t n,
                                      const gr_check_case *cases)
 {
     bool selected = a->n_names == 0;
@@ -170,11 +170,11 @@ static inline bool gr_check_selected(const gr_check_arguments *a, const gr_check
 }
 
 /* False, and a message on stderr, if a name fits no check. */
-static inline bool gr_check_names_fit(const gr_check_arguments *a, int n, const gr_check_case *cases)
+static inline bool gr_check_names_fit(const gr_check_arguments *a, size_t n, const gr_check_case *cases)
 {
     for (int i = 0; i < a->n_names; i++) {
         bool fits = false;
-        for (int k = 0; k < n; k++) fits = fits || gr_check_fits(a->names[i], &cases[k], n, cases);
+        for (size_t k = 0; k < n; k++) fits = fits || gr_check_fits(a->names[i], &cases[k], n, cases);
         if (fits) continue;
         fprintf(stderr, "no check is named \"%s\" or begins so; --list shows their names\n", a->names[i]);
         return false;
@@ -238,12 +238,12 @@ static inline void gr_check_write_end(gr_check_format format, int made, int fail
 }
 
 /* Lists or makes the checks that were selected. Returns how many did not pass. */
-static inline int gr_check_run_all(const gr_check_arguments *a, int n, const gr_check_case *cases)
+static inline int gr_check_run_all(const gr_check_arguments *a, size_t n, const gr_check_case *cases)
 {
     int selected = 0, made = 0, failed = 0;
-    for (int i = 0; i < n; i++) selected += gr_check_selected(a, &cases[i], n, cases) ? 1 : 0;
+    for (size_t i = 0; i < n; i++) selected += gr_check_selected(a, &cases[i], n, cases) ? 1 : 0;
     if (!a->list) gr_check_write_begin(a->format, selected);
-    for (int i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         gr_check_result result;
         if (!gr_check_selected(a, &cases[i], n, cases)) continue;
         if (a->list) {
@@ -259,10 +259,11 @@ static inline int gr_check_run_all(const gr_check_arguments *a, int n, const gr_
 }
 
 /* The whole program. Returns its exit status. */
-static inline int gr_check_main(int argc, char **argv, int n, const gr_check_case *cases)
+static inline int gr_check_main(int argc, char **argv, size_t n, const gr_check_case *cases)
 {
-    gr_check_arguments a = {GR_CHECK_FOR_PEOPLE, false, false, 0, NULL};
+    gr_check_arguments a;
     int failed = 0;
+    memset(&a, 0, sizeof a);
     if (!gr_check_parse(argc, argv, &a) || !gr_check_names_fit(&a, n, cases)) return 2;
     if (a.help)
         gr_check_usage(argv[0]);
