@@ -386,7 +386,8 @@ static void test_table(void)
         "\n"
         "  y': the first derivatives, y'': the second, and so on.\n"
         "  u: random numbers, one for each element of the output.\n"
-        "  v: a random direction, one number for each element of the input, or of all.\n");
+        "  v: a random direction, one number for each element of the input, or of all.\n"
+        "  nan as numeric: the function has no finite values around there, at any step.\n");
 }
 
 static void test_no_values(void)

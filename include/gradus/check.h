@@ -258,8 +258,8 @@ GR_API gr_status gr_check_plain(const gr_plain_function *f, const double *x, con
        wrong    d y[0,1] / d b[1]         4        2    1.2e-12           2   2.01e-06
 
    y is the output, y' its first derivatives; (u.y) a random combination of its elements; v a random direction
-   of the input, or of all inputs. An input without a name is inputs[0] and so on. Control characters, and
-   bytes that are no UTF-8, are written as \x1F. */
+   of the input, or of all inputs. "its error" is the estimate of how wrong the numeric one is. An input without
+   a name is inputs[0] and so on. Control characters, and bytes that are no UTF-8, are written as \x1F. */
 GR_API size_t gr_check_report(const gr_check_result *result, char *to, size_t room);
 /* One test point of the Test Anything Protocol, version 13: "ok <number> - <name>", or "not ok" with a block
    of YAML about what failed. A number below 1 is left out. The line "TAP version 13" and the plan "1..n" are

@@ -10,7 +10,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -582,17 +581,19 @@ static void put_table(text *t, const gr_check_result *r)
 /* What the letters in the table mean. */
 static void put_legend(text *t, const gr_check_result *r)
 {
-    bool u = false, v = false, higher = false;
+    bool u = false, v = false, higher = false, none = false;
     for (int i = 0; i < row_count(r); i++) {
         const gr_check_element *e = &r->worst_elements[i];
         u |= e->of.element < 0;
         v |= e->input < 0 || e->at.element < 0;
         higher |= e->order > 1;
+        none |= isnan(e->numeric);
     }
-    if (higher || u || v) put(t, "\n");
+    if (higher || u || v || none) put(t, "\n");
     if (higher) put(t, "  y': the first derivatives, y'': the second, and so on.\n");
     if (u) put(t, "  u: random numbers, one for each element of the output.\n");
     if (v) put(t, "  v: a random direction, one number for each element of the input, or of all.\n");
+    if (none) put(t, "  nan as numeric: the function has no finite values around there, at any step.\n");
 }
 
 /* The second line of a check that passed. */
