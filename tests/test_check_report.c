@@ -475,6 +475,39 @@ static void test_worst_only(void)
     CHECK(gr_check_json(&r, out, sizeof out) < sizeof out && is_json_line(out));
 }
 
+/* Advice is given where it is needed only: kinks that were accepted need none. */
+static void test_advice(void)
+{
+    gr_check_result r = result_of("f");
+    add(&r, element_of(GR_CHECK_WRONG, "w", 2, 1));
+    CHECK(!strstr(report_of(&r), "Undecided:") && !strstr(out, "Not differentiable:"));
+    add(&r, element_of(GR_CHECK_UNDECIDED, "w", 2, 1));
+    CHECK(strstr(report_of(&r), "Undecided:") && !strstr(out, "Not differentiable:"));
+    add(&r, element_of(GR_CHECK_NOT_DIFFERENTIABLE, "w", 2, 1));
+    CHECK(strstr(report_of(&r), "Undecided:") && strstr(out, "Not differentiable:"));
+    r.failed--;
+    CHECK(strstr(report_of(&r), "Undecided:") && !strstr(out, "Not differentiable:"));
+    CHECK(!strstr(out, "Not deterministic:"));
+}
+
+/* Slopes are shown where there are two that differ, whatever the verdict. */
+static void test_slopes(void)
+{
+    const struct {
+        double left, right;
+        bool shown;
+    } cases[] = {{NAN, NAN, false}, {2, 2, false}, {-1, 2, true}, {NAN, 2, true}, {-INFINITY, NAN, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gr_check_result r = result_of("f");
+        gr_check_element *e = add(&r, element_of(GR_CHECK_WRONG, "w", 2, 1));
+        e->left = cases[i].left;
+        e->right = cases[i].right;
+        CHECK((strstr(report_of(&r), "from the left") != NULL) == cases[i].shown);
+        gr_check_tap(&r, 1, out, sizeof out);
+        CHECK((strstr(out, "\n      left: ") != NULL) == cases[i].shown && is_tap_failure(out));
+    }
+}
+
 /* Digits are added until two numbers look different. */
 static void test_digits(void)
 {
@@ -807,6 +840,8 @@ int main(void)
     RUN(test_no_values);
     RUN(test_faults);
     RUN(test_worst_only);
+    RUN(test_advice);
+    RUN(test_slopes);
     RUN(test_digits);
     RUN(test_names);
     RUN(test_rooms);

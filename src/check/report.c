@@ -467,7 +467,7 @@ static void put_advice(text *t, const gr_check_result *r)
         put(t, "  Undecided: the function's values are too rough there to tell. Say in `accuracy` how "
                "exactly it\n"
                "  is computed, raise a tolerance, or rescale it.\n");
-    if (r->not_differentiable && r->failed > r->wrong + r->undecided)
+    if (r->failed > r->wrong + r->undecided)
         put(t, "  Not differentiable: the slopes from the left and from the right differ. Check beside the "
                "kink,\n"
                "  or set accept_kinks if the analytic value is the convention that you want.\n");

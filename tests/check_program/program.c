@@ -7,6 +7,8 @@ static gr_status good(gr_check_result *result)
     result->order = 1;
     result->elements = 3;
     result->evaluations = 9;
+    result->n_worst = 1; /* which is not written for a check that passed */
+    result->worst_elements[0].order = 1;
     strcpy(result->name, "another name");
     return GR_OK;
 }
