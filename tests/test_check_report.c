@@ -403,6 +403,16 @@ static void test_no_values(void)
     add(&r, element_of(GR_CHECK_RIGHT, "x", 1, 1));
     check_same(report_of(&r), "gradient check FAILED: late: not finished: GR_ERR_MEMORY; 24 derivatives "
                               "compared; order 1, full, 312 evaluations\n");
+    snprintf(r.message, sizeof r.message, "late: 80 bytes were not to be had");
+    CHECK_TEXT(report_of(&r),
+               "late: not finished: GR_ERR_MEMORY: 80 bytes were not to be had; 24 derivatives");
+    r = random_result();
+    r.order = 0;
+    snprintf(r.message, sizeof r.message, "dropout: not deterministic: y is 1, and 0 then");
+    CHECK_TEXT(report_of(&r), "FAILED: dropout: not deterministic: y is 1, and 0 then; 312 evaluations\n");
+    r.name[4] = '\0';
+    CHECK_TEXT(report_of(&r),
+               "FAILED: drop: dropout: not deterministic: y is 1, and 0 then; 312 evaluations\n");
     r = random_result();
     check_same(
         report_of(&r),

@@ -406,29 +406,38 @@ static void put_counts(text *t, const gr_check_result *r)
     }
 }
 
+/* The message, without what stands before it anyway. */
+static const char *message_of(const gr_check_result *r)
+{
+    const size_t length = strlen(r->name);
+    const bool named = length > 0 && strncmp(r->message, r->name, length) == 0 &&
+                       strncmp(r->message + length, ": ", 2) == 0;
+    return named ? r->message + length + 2 : r->message;
+}
+
+/* One of several texts with colons between them. */
+static void put_part(text *t, const char **colon, const char *part)
+{
+    put(t, *colon);
+    put_text(t, part, FOR_PEOPLE);
+    *colon = ": ";
+}
+
 /* What there is to say in one line, without its end. */
 static void put_outcome(text *t, const gr_check_result *r)
 {
-    if (was_not_made(r)) {
-        put(t, "not made");
-    } else if (r->verdict == GR_CHECK_NOT_DETERMINISTIC) {
-        put(t, "not deterministic");
-    } else if (r->status != GR_OK) {
-        put(t, "not finished");
-    } else {
-        put_counts(t, r);
-        return;
+    const bool random = r->verdict == GR_CHECK_NOT_DETERMINISTIC;
+    if (was_not_made(r) || random || r->status != GR_OK) {
+        const char *message = message_of(r), *colon = "";
+        const char *what = was_not_made(r) ? "not made"
+                           : random        ? gr_verdict_name(r->verdict)
+                                           : "not finished";
+        if (!strstr(message, what)) put_part(t, &colon, what);
+        if (r->status != GR_OK) put_part(t, &colon, gr_status_name(r->status));
+        if (message[0]) put_part(t, &colon, message);
+        if (r->elements == 0) return;
+        put(t, "; ");
     }
-    if (r->status != GR_OK) {
-        put(t, ": ");
-        put(t, gr_status_name(r->status));
-    }
-    if (r->message[0]) {
-        put(t, ": ");
-        put_text(t, r->message, FOR_PEOPLE);
-    }
-    if (r->elements == 0) return;
-    put(t, "; ");
     put_counts(t, r);
 }
 
@@ -441,11 +450,14 @@ static void put_summary(text *t, const gr_check_result *r)
     }
     put_outcome(t, r);
     if (!was_not_made(r)) {
-        put(t, "; order ");
-        put_int(t, r->order);
-        put(t, ", ");
-        put(t, mode_name(r->mode));
-        put(t, ", ");
+        put(t, "; ");
+        if (r->order > 0) {
+            put(t, "order ");
+            put_int(t, r->order);
+            put(t, ", ");
+            put(t, mode_name(r->mode));
+            put(t, ", ");
+        }
         put_count(t, r->evaluations, " evaluation");
     }
     put(t, "\n");
@@ -587,7 +599,7 @@ static void put_legend(text *t, const gr_check_result *r)
         u |= e->of.element < 0;
         v |= e->input < 0 || e->at.element < 0;
         higher |= e->order > 1;
-        none |= isnan(e->numeric);
+        none |= isnan(e->numeric) && !has_slopes(e);
     }
     if (higher || u || v || none) put(t, "\n");
     if (higher) put(t, "  y': the first derivatives, y'': the second, and so on.\n");
