@@ -19,6 +19,10 @@ static const double roughness_part = 1e-6;
 /* Estimates agree if they are this much nearer to each other than the analytic value is to them. One of this error
    can tell them apart. */
 static const double agreement = 0.25, precision = 0.1;
+/* An estimate's own scatter is that of a few numbers: the truth may be so many times as large. */
+static const double biased = 10;
+/* Derivatives beyond so many absolute tolerances do not agree by chance. */
+static const double by_chance = 100;
 
 enum { ESTIMATES = 5 };
 
@@ -33,14 +37,41 @@ static void list(const gri_numbers *n, const gri_estimate *all[ESTIMATES])
 
 /* ---- How far an estimate can be trusted ---- */
 
-/* Whether the values are rough: at small steps the slope is another one, but the function is still on the line of
-   the first, as nearly as matters. Then the first counts, and those of smaller steps are of the roughness. */
-static bool is_rough(const gri_numbers *n, gri_tolerance t)
+static bool is_coarse(const gri_numbers *n, const gri_estimate *e) { return e == &n->first || e == &n->wide; }
+
+/* How far the values that an estimate is made of scatter: as those nearby do, but not more by far than its own. */
+static double scatter(const gri_numbers *n, const gri_estimate *e)
 {
-    const gri_estimate *a = &n->first, *b = &n->second;
-    if (!b->made || isnan(a->value) || isnan(b->value)) return false;
-    const bool agree = fabs(a->value - b->value) <= gri_tolerated(t, a->value) + a->error + b->error;
-    return !agree && b->residual <= roughness_part * n->size;
+    const double own = gri_roughness(e, e->value);
+    if (!is_coarse(n, e) || !n->second.made) return own;
+    return fmin(gri_roughness(&n->second, e->value), biased * own);
+}
+
+/* The estimated error, but not less than that scatter makes of the step. The smallest of many rough numbers is
+   small by chance. */
+static double honest_error(const gri_numbers *n, const gri_estimate *e)
+{
+    return fmax(e->error, 2 * scatter(n, e) / e->step) + n->quiet;
+}
+
+/* Whether an estimate of smaller steps contradicts the first. */
+static bool contradicts(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
+{
+    const gri_estimate *a = &n->first;
+    if (is_coarse(n, e) || !e->made || isnan(a->value) || isnan(e->value)) return false;
+    return fabs(a->value - e->value) > gri_tolerated(t, a->value) + honest_error(n, a) + honest_error(n, e);
+}
+
+/* If it does, one of the two is of no account. The function may still be on the line of the first at those small
+   steps, as nearly as matters: then the other is of its roughness. If not, the first was of too large steps. */
+static bool is_of_roughness(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
+{
+    return contradicts(n, e, t) && e->residual <= roughness_part * n->size;
+}
+
+static bool refutes_first(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
+{
+    return contradicts(n, e, t) && e->residual > roughness_part * n->size;
 }
 
 /* Whether the value at x itself is beside the lines through its neighbours. What holds for these does not for
@@ -53,22 +84,10 @@ static bool is_apart(const gri_numbers *n)
 static bool counts(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
 {
     if (!e->made || isnan(e->value)) return false;
-    if (is_rough(n, t)) return e == &n->first || e == &n->wide;
-    return !n->third.made || e == &n->third || !is_apart(n);
-}
-
-/* The estimated error, but not less than what the scatter of values at small steps makes of the step of the
-   estimate. The smallest of many rough numbers is small by chance. */
-static double honest_error(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
-{
-    double rough = 0;
-    if (is_rough(n, t))
-        rough = n->second.residual;
-    else if (e == &n->near || e == &n->third)
-        rough = gri_roughness(e, e->value);
-    else if (n->second.made)
-        rough = gri_roughness(&n->second, e->value);
-    return fmax(e->error, 2 * rough / e->step) + n->quiet;
+    if (n->third.made && e != &n->third && is_apart(n)) return false;
+    if (!is_coarse(n, e)) return !is_of_roughness(n, e, t);
+    return !refutes_first(n, &n->second, t) && !refutes_first(n, &n->near, t) &&
+           !refutes_first(n, &n->third, t);
 }
 
 /* ---- One number ---- */
@@ -88,10 +107,12 @@ static bool fits(const gri_estimate *e, double analytic, gri_tolerance t)
     return e->made && fabs(analytic - e->value) <= gri_tolerated(t, e->value);
 }
 
-/* The same of an estimate that was asked for to settle a doubt: it must be accurate itself. */
-static bool fits_well(const gri_estimate *e, double analytic, gri_tolerance t)
+/* The same of an estimate that was asked for to settle a doubt: it must be accurate itself, and, if it is of the
+   roughness of the function, no zero that fits by chance. */
+static bool fits_well(const gri_numbers *n, const gri_estimate *e, double analytic, gri_tolerance t)
 {
-    return fits(e, analytic, t) && e->error <= gri_tolerated(t, e->value);
+    if (!fits(e, analytic, t) || !(e->error <= gri_tolerated(t, e->value))) return false;
+    return fabs(e->value) > by_chance * t.absolute || !is_of_roughness(n, e, t);
 }
 
 static gri_want conclude(gr_check_element *e, const gri_estimate *numeric, double analytic, gri_tolerance t,
@@ -166,7 +187,7 @@ static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (!counts(n, all[i], t)) continue;
-        const double error = honest_error(n, all[i], t) / gri_tolerated(t, all[i]->value);
+        const double error = honest_error(n, all[i]) / gri_tolerated(t, all[i]->value);
         if (best && !(error < least)) continue;
         best = all[i];
         least = error;
@@ -181,11 +202,11 @@ static bool is_denied(const gri_numbers *n, const gri_estimate *best, double ana
     const gri_estimate *all[ESTIMATES];
     const double apart = fabs(analytic - best->value);
     int others = 0, agreeing = 0;
-    if (!(apart > proof * honest_error(n, best, t))) return false;
+    if (!(apart > proof * honest_error(n, best))) return false;
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (all[i] == best || !counts(n, all[i], t)) continue;
-        const double error = honest_error(n, all[i], t);
+        const double error = honest_error(n, all[i]);
         others++;
         agreeing += fabs(all[i]->value - best->value) <= agreement * apart;
         if (error <= precision * apart && fabs(analytic - all[i]->value) <= proof * error) return false;
@@ -199,7 +220,7 @@ static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri
                               gri_tolerance t)
 {
     if (l->atol > 0 || !n->second.made) return 0;
-    const double rough = is_rough(n, t) ? n->second.residual : gri_roughness(&n->second, best->value);
+    const double rough = gri_roughness(&n->second, best->value);
     return l->rtol / 100 * fmin(1, rough / l->accuracy / l->scale) + t.relative * fabs(best->value);
 }
 
@@ -208,8 +229,8 @@ static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic,
     const gri_tolerance t = gri_line_tolerance(l, n);
     const gri_estimate *best = best_of(n, t);
     if (!best) return nothing(e, analytic, t);
-    if (counts(n, &n->wide, t) && fits_well(&n->wide, analytic, t)) return right(e, &n->wide, analytic, t);
-    fill(e, analytic, best->value, honest_error(n, best, t), gri_tolerated(t, best->value));
+    if (counts(n, &n->wide, t) && fits_well(n, &n->wide, analytic, t)) return right(e, &n->wide, analytic, t);
+    fill(e, analytic, best->value, honest_error(n, best), gri_tolerated(t, best->value));
     const double rough = rough_tolerance(l, n, best, t);
     e->verdict = is_denied(n, best, analytic, t) ? GR_CHECK_WRONG
                  : e->error <= rough             ? GR_CHECK_RIGHT
@@ -238,8 +259,8 @@ static gri_want follow_sides(const gri_line *l, const gri_numbers *n, double ana
     if (!n->sided) return GRI_SIDES;
     if (is_kink(n, t)) return kink(n, analytic, t, e);
     if (!n->third.made) return GRI_THIRD;
-    if (fits_well(&n->third, analytic, t)) return right(e, &n->third, analytic, t);
-    if (fits(&n->first, analytic, t) && !is_apart(n)) return right(e, &n->first, analytic, t);
+    if (fits_well(n, &n->third, analytic, t)) return right(e, &n->third, analytic, t);
+    if (fits(&n->first, analytic, t) && counts(n, &n->first, t)) return right(e, &n->first, analytic, t);
     return settle(l, n, analytic, e);
 }
 
@@ -253,11 +274,13 @@ gri_want gri_judge(const gri_line *l, const gri_numbers *n, double analytic, gr_
     const bool first = fits(&n->first, analytic, t);
     if (first && !n->first.bent) return right(e, &n->first, analytic, t);
     if (!n->second.made) return GRI_SECOND;
-    if (is_rough(n, t)) return first ? right(e, &n->first, analytic, t) : settle(l, n, analytic, e);
-    if (fits_well(&n->second, analytic, t) && !n->second.bent) return right(e, &n->second, analytic, t);
-    if (first && !n->second.bent) return right(e, &n->first, analytic, t);
+    if (fits_well(n, &n->second, analytic, t) && !n->second.bent) return right(e, &n->second, analytic, t);
+    const bool rough = is_of_roughness(n, &n->second, t);
+    if (first && (rough || (!n->second.bent && !refutes_first(n, &n->second, t))))
+        return right(e, &n->first, analytic, t);
+    if (rough) return settle(l, n, analytic, e);
     if (l->near > 0 && !n->near.made) return GRI_NEAR;
-    if (fits_well(&n->near, analytic, t) && !n->near.bent) return right(e, &n->near, analytic, t);
+    if (fits_well(n, &n->near, analytic, t) && !n->near.bent) return right(e, &n->near, analytic, t);
     if (may_be_kink(n->near.made ? &n->near : &n->second, analytic)) return follow_sides(l, n, analytic, e);
     return settle(l, n, analytic, e);
 }

@@ -196,7 +196,7 @@ static gr_status pass(gri_line *l, double h, gri_want what)
     for (int64_t k = 0; k < l->rows; k++) {
         if (!l->active[k]) continue;
         gri_table_clear(&l->numbers[k].table, 2);
-        if (what == GRI_SECOND) l->numbers[k].table.expected = l->numbers[k].first.value;
+        if (more > 0) l->numbers[k].table.expected = l->numbers[k].first.value;
     }
     for (int steps = 0, shrinks = 0; steps < MOST_STEPS && shrinks < MOST_SHRINKS && h > least;) {
         const double step = round_step(h);
