@@ -32,7 +32,7 @@
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
- *   check.h     derivatives against numbers
+ *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
  *   io.h        data files and mini-batches
