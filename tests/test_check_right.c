@@ -214,16 +214,16 @@ static void apart_jacobian(const double *x, double *j)
     j[3] = 1e-12 * cos(x[1]);
 }
 
-/* (10^k x)^2, k from -3 to 3, summed. */
+/* (10^k x)^2, k from -2 to 2, summed. */
 static void ellipsoid(const double *x, double *y)
 {
     y[0] = 0;
-    for (int k = 0; k < 13; k++) y[0] += square(pow(10, k / 2.0 - 3) * x[k]);
+    for (int k = 0; k < 13; k++) y[0] += square(pow(10, k / 3.0 - 2) * x[k]);
 }
 
 static void ellipsoid_gradient(const double *x, double *g)
 {
-    for (int k = 0; k < 13; k++) g[k] = 2 * pow(10, k - 6) * x[k];
+    for (int k = 0; k < 13; k++) g[k] = 2 * pow(100, k / 3.0 - 2) * x[k];
 }
 
 /* x' H x / 2 with H_ij = 1 / (i + j + 1): condition 1.6e13. */
@@ -863,7 +863,7 @@ static const right list[] = {
     {"inputs of 1e-8 and 1e8", {2, 1, ill_scaled, ill_scaled_gradient, ill_scaled_hessian}, X(1e-8, 1e8)},
     {"1e-12 beside 1e12 in one number", {2, 1, one_scalar, one_scalar_gradient}, X(0.4, 0.9)},
     {"1e-12 beside 1e12, apart", {2, 2, apart, apart_jacobian}, X(0.4, 0.9), .full_only = true},
-    {"ellipsoid of axes 1e-3 to 1e3", {13, 1, ellipsoid, ellipsoid_gradient}},
+    {"ellipsoid of axes 1e-2 to 1e2", {13, 1, ellipsoid, ellipsoid_gradient}},
     {"Hilbert's matrix", {HILBERT, 1, hilbert, hilbert_gradient, hilbert_hessian}},
     {"Hilbert's matrix, products", {HILBERT, 1, hilbert, hilbert_gradient, .hvp = hilbert_hvp}},
     {"linear in 10^4 numbers", {MANY, 1, linear, linear_gradient}},
