@@ -777,12 +777,12 @@ enum { MANY = 10000 };
 static void many(const double *x, double *y)
 {
     y[0] = 0;
-    for (int k = 0; k < MANY; k++) y[0] += sin(x[k] + k % 7);
+    for (int k = 0; k < MANY; k++) y[0] += x[k] * x[k] * (x[k] + (k & 7));
 }
 
 static void many_gradient(const double *x, double *g)
 {
-    for (int k = 0; k < MANY; k++) g[k] = cos(x[k] + k % 7);
+    for (int k = 0; k < MANY; k++) g[k] = x[k] * (3 * x[k] + 2 * (k & 7));
     if (bad == 1) g[7341] *= 1 + 1e-3;
     if (bad == 2) g[7341] = -g[7341];
     if (bad == 3) g[MANY - 1] = NAN;
@@ -1055,7 +1055,7 @@ enum { SLACK = 8 }; /* behind arrays, for what writes beyond its own */
 
 static double *array(int64_t n)
 {
-    double *a = malloc((size_t)(n + SLACK) * sizeof *a);
+    double *a = calloc((size_t)n + SLACK, sizeof *a);
     for (int64_t i = 0; a && i < n + SLACK; i++) a[i] = NAN;
     return a;
 }
@@ -1093,7 +1093,7 @@ static bool derivative(const plain *p, int order, gr_comparison kind, const doub
     const int64_t m = p->m, n = p->n;
     if (order == 2 && kind == GR_COMPARE_REVERSE && p->hessian)
         p->hessian(x, a);
-    else if (order == 2 && kind == GR_COMPARE_REVERSE && p->hvp)
+    else if (order == 2 && kind == GR_COMPARE_FORWARD && p->hvp)
         by_unit_vectors(p->hvp, x, n, n, false, a);
     else if (order == 2)
         return false;
@@ -1258,6 +1258,7 @@ static void run_entry(const wrong *w)
     const double *x = w->x ? w->x : made_up;
     for (gr_check_mode mode = GR_CHECK_FULL; mode <= GR_CHECK_FAST; mode++) {
         if (w->full_only && mode != GR_CHECK_FULL) continue;
+        if (w->f->n == MANY && mode == GR_CHECK_COTANGENTS) continue; /* of one output: the same, and long */
         expect_twin_accepted(w, 0, x, mode);
         if (w->fine_at) expect_twin_accepted(w, w->mistake, w->fine_at, mode);
         if (w->remembers || w->status)
