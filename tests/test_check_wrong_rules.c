@@ -841,7 +841,7 @@ static void test_wrong_rules(void)
                              w->inputs[n].name);
         }
         for (gr_check_mode mode = GR_CHECK_FULL; mode <= GR_CHECK_FAST; mode++) {
-            if (mode == GR_CHECK_FULL && gr_count(in[0]) > 1000) continue; /* 10^8 elements */
+            if (mode != GR_CHECK_FAST && gr_count(in[0]) > 1000) continue; /* takes half a minute */
             expect_twin_accepted(w, g, n, in, mode);
             expect_rejected(w, g, n, in, mode);
         }
