@@ -1134,15 +1134,16 @@ static const tensor_function tensor_list[] = {
 
 /* ---- Tests ---- */
 
+#define ROW(name, order, at, f, f1, f2) {#name, order, at, {1, 1, name, name##_slope, name##_curvature}},
+static const struct row {
+    const char *name;
+    int order;
+    double x;
+    plain f;
+} rows[] = {ONE_NUMBER(ROW)};
+
 static void test_functions_of_one_number(void)
 {
-#define ROW(name, order, at, f, f1, f2) {#name, order, at, {1, 1, name, name##_slope, name##_curvature}},
-    static const struct row {
-        const char *name;
-        int order;
-        double x;
-        plain f;
-    } rows[] = {ONE_NUMBER(ROW)};
     for (size_t i = 0; i < LENGTH(rows); i++)
         for (gr_check_mode mode = GR_CHECK_AUTO; mode <= GR_CHECK_FAST; mode++) {
             plain f = rows[i].f;
@@ -1172,6 +1173,72 @@ static void test_functions_of_many_numbers(void)
         free(made_up);
     }
     printf("%d right functions of several numbers\n", (int)LENGTH(list));
+}
+
+/* ---- Nothing above is accepted out of leniency: the same derivatives times a number ---- */
+
+typedef struct tampering {
+    const plain *f;
+    double factor;
+    double *right; /* J [m, n] */
+    int64_t at_odds, wrong;
+} tampering;
+
+static tampering *tampered; /* now */
+
+static void tampered_jacobian(const double *x, double *j)
+{
+    tampered->f->jacobian(x, j);
+    for (int64_t i = 0; i < (int64_t)tampered->f->m * tampered->f->n; i++) j[i] *= tampered->factor;
+}
+
+/* Right where the change is less than the tolerance. Where it is more: not right, and wrong if it is a
+   hundredth of the derivative or more. */
+static void judge_tampered(const gr_check_element *e, void *user)
+{
+    tampering *t = user;
+    const double change = fabs(t->right[e->of.element * t->f->n + e->at.element] * (t->factor - 1));
+    const bool coarse = fabs(t->factor - 1) >= 0.01;
+    if (change < e->tolerance / 3) t->at_odds += e->verdict != GR_CHECK_RIGHT;
+    if (change <= 3 * e->tolerance) return;
+    t->at_odds += coarse ? e->verdict != GR_CHECK_WRONG : e->verdict == GR_CHECK_RIGHT;
+    t->wrong++;
+}
+
+static void expect_sharpness(const char *name, const plain *f, const double *x, double accuracy, double rtol)
+{
+    static const double factors[] = {-1, 0, 1.02, 1 + 1e-3, 1 + 1e-5};
+    if (!f->jacobian || f->n == MANY) return;
+    for (size_t k = 0; k < LENGTH(factors); k++) {
+        const int failures = test_failures;
+        tampering t = {.f = f, .factor = factors[k]};
+        t.right = calloc((size_t)f->m * (size_t)f->n, sizeof *t.right);
+        f->jacobian(x, t.right);
+        tampered = &t;
+        const plain wrong = {f->n, f->m, f->value, tampered_jacobian};
+        const gr_check_options o = {.mode = GR_CHECK_FULL,
+                                    .accuracy = accuracy,
+                                    .rtol = rtol,
+                                    .each = judge_tampered,
+                                    .each_user = &t};
+        const gr_check_result r = check_plain(name, &wrong, x, &o);
+        CHECK(t.at_odds == 0);
+        CHECK(t.wrong == 0 || !r.passed);
+        if (test_failures > failures) printf("  derivatives times %.9g\n", factors[k]);
+        explain_since(failures, name, GR_CHECK_FULL, &r);
+        free(t.right);
+    }
+}
+
+static void test_sharpness(void)
+{
+    for (size_t i = 0; i < LENGTH(rows); i++) expect_sharpness(rows[i].name, &rows[i].f, &rows[i].x, 0, 0);
+    for (size_t i = 0; i < LENGTH(list); i++) {
+        double made_up[32];
+        for (int k = 0; k < list[i].f.n && k < 32; k++) made_up[k] = 0.3 + sin(1.7 * k);
+        expect_sharpness(list[i].name, &list[i].f, list[i].x ? list[i].x : made_up, list[i].accuracy,
+                         list[i].rtol);
+    }
 }
 
 static void check_tensors(gr_graph *g, const tensor_function *t, gr_type type, gr_check_mode mode)
@@ -1211,6 +1278,7 @@ int main(void)
 {
     RUN(test_functions_of_one_number);
     RUN(test_functions_of_many_numbers);
+    RUN(test_sharpness);
     RUN(test_functions_of_tensors);
     return TEST_EXIT;
 }
