@@ -121,4 +121,34 @@ static inline void expect_accepted(const char *name, gr_check_mode mode, const g
     explain_since(failures, name, mode, r);
 }
 
+/* ---- What a check must say of a mistake ---- */
+
+/* Guesses at it, in tables. */
+/* clang-format off */
+#define SIGN           {.kind = GR_FAULT_SIGN}
+#define FACTOR(number) {.kind = GR_FAULT_FACTOR, .factor = number}
+#define TRANSPOSED     {.kind = GR_FAULT_TRANSPOSED}
+/* clang-format on */
+
+/* Whether a place has these indices. */
+static inline bool is_at(const gr_check_place *p, const gr_shape *index)
+{
+    if (p->ndim != index->ndim) return false;
+    for (int i = 0; i < p->ndim; i++)
+        if (p->index[i] != index->dims[i]) return false;
+    return true;
+}
+
+/* Whether the fault was guessed. */
+static inline bool is_guessed(const gr_check_fault *fault, const gr_check_result *r)
+{
+    for (int k = 0; k < r->n_faults; k++) {
+        const gr_check_fault *f = &r->faults[k];
+        if (f->kind == fault->kind && fabs(f->factor - fault->factor) <= 1e-6 * fabs(fault->factor) &&
+            f->axis == fault->axis && f->offset == fault->offset && f->of_output == fault->of_output)
+            return true;
+    }
+    return false;
+}
+
 #endif

@@ -64,29 +64,37 @@ static double cosine_series(double x)
     F(exp_large, 2, 700, exp(x), exp(x), exp(x)) \
     F(cosh_next_to_overflow, 2, 701, cosh(x), sinh(x), cosh(x)) \
     F(x_to_the_x, 2, 100, pow(x, x), pow(x, x) * (1 + log(x)), pow(x, x) * (square(1 + log(x)) + 1 / x)) \
-    F(steep_tanh, 2, 1e-4, tanh(1e3 * x), 1e3 / square(cosh(1e3 * x)), -2e6 * tanh(1e3 * x) / square(cosh(1e3 * x))) \
+    F(steep_tanh, 2, 1e-4, tanh(1e3 * x), 1e3 / square(cosh(1e3 * x)), \
+      -2e6 * tanh(1e3 * x) / square(cosh(1e3 * x))) \
     F(steep_tanh_saturating, 1, 0.01, tanh(1e3 * x), 1e3 / square(cosh(1e3 * x)), 0) \
     F(fermi, 2, 0.5, sigmoid(1e3 * (x - 0.5)), 1e3 * sigmoid(1e3 * (x - 0.5)) * sigmoid(-1e3 * (x - 0.5)), \
-      1e6 * sigmoid(1e3 * (x - 0.5)) * sigmoid(-1e3 * (x - 0.5)) * (sigmoid(-1e3 * (x - 0.5)) - sigmoid(1e3 * (x - 0.5)))) \
+      1e6 * sigmoid(1e3 * (x - 0.5)) * sigmoid(-1e3 * (x - 0.5)) * (sigmoid(-1e3 * \
+      (x - 0.5)) - sigmoid(1e3 * (x - 0.5)))) \
     F(steep_atan, 2, 1e-3, atan(1e6 * x), 1e6 / (1 + 1e12 * x * x), -2e18 * x / square(1 + 1e12 * x * x)) \
     F(power_100, 2, 1.5, pow(x, 100), 100 * pow(x, 99), 9900 * pow(x, 98)) \
     /* Oscillating. */ \
     F(fast_sine, 2, 0.3, sin(1e3 * x), 1e3 * cos(1e3 * x), -1e6 * sin(1e3 * x)) \
     F(very_fast_sine, 1, 1e-8, sin(1e8 * x), 1e8 * cos(1e8 * x), 0) \
-    F(sine_of_inverse, 2, 0.05, sin(1 / x), -cos(1 / x) / square(x), 2 * cos(1 / x) / cube(x) - sin(1 / x) / square(square(x))) \
+    F(sine_of_inverse, 2, 0.05, sin(1 / x), -cos(1 / x) / square(x), \
+      2 * cos(1 / x) / cube(x) - sin(1 / x) / square(square(x))) \
     F(sine_of_inverse_nearer, 1, 0.003, sin(1 / x), -cos(1 / x) / square(x), 0) \
     F(sine_of_a_large_number, 2, 1e6, sin(x), cos(x), -sin(x)) \
     F(sine_of_square, 2, 100, sin(x * x), 2 * x * cos(x * x), 2 * cos(x * x) - 4 * x * x * sin(x * x)) \
-    F(period_is_the_step, 2, 0.1, sin(2 * pi * 73 * x), 146 * pi * cos(2 * pi * 73 * x), -square(146 * pi) * sin(2 * pi * 73 * x)) \
-    F(period_is_twice_the_step, 2, 0.25, sin(pi * 73 * x), 73 * pi * cos(pi * 73 * x), -square(73 * pi) * sin(pi * 73 * x)) \
+    F(period_is_the_step, 2, 0.1, sin(2 * pi * 73 * x), 146 * pi * cos(2 * pi * 73 * x), \
+      -square(146 * pi) * sin(2 * pi * 73 * x)) \
+    F(period_is_twice_the_step, 2, 0.25, sin(pi * 73 * x), 73 * pi * cos(pi * 73 * x), \
+      -square(73 * pi) * sin(pi * 73 * x)) \
     F(line_with_ripple, 1, 0.1, x + 1e-3 * sin(2 * pi * 73e3 * x), 1 + 146 * pi * cos(2 * pi * 73e3 * x), 0) \
     F(fifty_sines, 1, 0.9, many_sines(x), many_sines_slope(x), 0) \
     F(logistic_map, 1, 0.3, chaos(x), chaos_slope(x), 0) \
     /* Nearly kinked, or smooth once only. */ \
     F(nearly_abs, 2, 3e-7, sqrt(x * x + 1e-12), x / sqrt(x * x + 1e-12), 1e-12 / cube(sqrt(x * x + 1e-12))) \
-    F(nearly_abs_at_0, 2, 0, sqrt(x * x + 1e-12), x / sqrt(x * x + 1e-12), 1e-12 / cube(sqrt(x * x + 1e-12))) \
-    F(sharp_softplus, 2, 1e-4, log1p(exp(1e3 * x)) / 1e3, sigmoid(1e3 * x), 1e3 * sigmoid(1e3 * x) * sigmoid(-1e3 * x)) \
-    F(sharp_softplus_at_0, 2, 0, log1p(exp(1e3 * x)) / 1e3, sigmoid(1e3 * x), 1e3 * sigmoid(1e3 * x) * sigmoid(-1e3 * x)) \
+    F(nearly_abs_at_0, 2, 0, sqrt(x * x + 1e-12), x / sqrt(x * x + 1e-12), \
+      1e-12 / cube(sqrt(x * x + 1e-12))) \
+    F(sharp_softplus, 2, 1e-4, log1p(exp(1e3 * x)) / 1e3, sigmoid(1e3 * x), \
+      1e3 * sigmoid(1e3 * x) * sigmoid(-1e3 * x)) \
+    F(sharp_softplus_at_0, 2, 0, log1p(exp(1e3 * x)) / 1e3, sigmoid(1e3 * x), \
+      1e3 * sigmoid(1e3 * x) * sigmoid(-1e3 * x)) \
     F(relu_after_its_kink, 2, 1e-4, fmax(x, 0), x > 0, 0 * x) \
     F(relu_before_its_kink, 2, -1e-4, fmax(x, 0), x > 0, 0 * x) \
     F(relu_next_to_its_kink, 2, 1e-7, fmax(x, 0), x > 0, 0 * x) \
@@ -94,10 +102,12 @@ static double cosine_series(double x)
     F(fraction_next_to_its_jump, 2, 1.001, x - floor(x), 1 + 0 * x, 0 * x) \
     F(abs_to_the_1_5_at_0, 1, 0, pow(fabs(x), 1.5), 1.5 * copysign(sqrt(fabs(x)), x), 0) \
     F(x_abs_x_at_0, 1, 0, x * fabs(x), 2 * fabs(x), 0) \
-    F(huber_at_its_knot, 1, 1, fabs(x) <= 1 ? 0.5 * x * x : fabs(x) - 0.5, fabs(x) <= 1 ? x : copysign(1, x), 0) \
+    F(huber_at_its_knot, 1, 1, fabs(x) <= 1 ? 0.5 * x * x : fabs(x) - 0.5, \
+      fabs(x) <= 1 ? x : copysign(1, x), 0) \
     F(squared_hinge_at_its_knot, 1, 1, square(fmax(0, 1 - x)), -2 * fmax(0, 1 - x), 0) \
     F(elu_at_its_knot, 1, 0, x > 0 ? x : expm1(x), x > 0 ? 1 : exp(x), 0) \
-    F(cubic_spline_at_a_knot, 2, 0.5, x < 0.5 ? x * x : x * x + cube(x - 0.5), x < 0.5 ? 2 * x : 2 * x + 3 * square(x - 0.5), \
+    F(cubic_spline_at_a_knot, 2, 0.5, x < 0.5 ? x * x : x * x + cube(x - 0.5), \
+      x < 0.5 ? 2 * x : 2 * x + 3 * square(x - 0.5), \
       x < 0.5 ? 2 : 2 + 6 * (x - 0.5)) \
     /* Huge and tiny. */ \
     F(huge_values, 2, 1, 1e150 * sin(x), 1e150 * cos(x), -1e150 * sin(x)) \
@@ -110,8 +120,10 @@ static double cosine_series(double x)
     F(cube_of_large, 2, -1e8, cube(x), 3 * x * x, 6 * x) \
     F(root_of_large, 2, 1e12, sqrt(x), 0.5 / sqrt(x), -0.25 / (x * sqrt(x))) \
     F(inverse_of_huge, 2, 1e100, 1 / x, -1 / (x * x), 2 / cube(x)) \
-    F(sigmoid_saturated, 2, 40, sigmoid(x), sigmoid(x) * sigmoid(-x), sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x))) \
-    F(sigmoid_vanishing, 2, -40, sigmoid(x), sigmoid(x) * sigmoid(-x), sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x))) \
+    F(sigmoid_saturated, 2, 40, sigmoid(x), sigmoid(x) * sigmoid(-x), \
+      sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x))) \
+    F(sigmoid_vanishing, 2, -40, sigmoid(x), sigmoid(x) * sigmoid(-x), \
+      sigmoid(x) * sigmoid(-x) * (sigmoid(-x) - sigmoid(x))) \
     F(sigmoid_nearly_denormal, 1, -700, sigmoid(x), sigmoid(x) * sigmoid(-x), 0) \
     F(erfc_tail, 1, 10, erfc(x), -2 / sqrt(pi) * exp(-x * x), 0) \
     F(log_cosh, 2, 100, log(cosh(x)), tanh(x), 1 / square(cosh(x))) \
@@ -124,11 +136,13 @@ static double cosine_series(double x)
     F(flattest_near_0, 1, 0.1, flat(x), flat_slope(x), 0) \
     F(cosine_at_0, 2, 0, cos(x), -sin(x), -cos(x)) \
     F(plateau_then_slope, 1, 0.5, x < 0.499 ? 0 : square(x - 0.499), x < 0.499 ? 0 : 2 * (x - 0.499), 0) \
-    F(narrow_bell, 2, 1e-3, exp(-1e6 * x * x), -2e6 * x * exp(-1e6 * x * x), (4e12 * x * x - 2e6) * exp(-1e6 * x * x)) \
+    F(narrow_bell, 2, 1e-3, exp(-1e6 * x * x), -2e6 * x * exp(-1e6 * x * x), \
+      (4e12 * x * x - 2e6) * exp(-1e6 * x * x)) \
     F(needle, 1, 1e-4, exp(-1e8 * x * x), -2e8 * x * exp(-1e8 * x * x), 0) \
     F(narrow_resonance, 2, 1e-4, 1 / (1 + 1e8 * x * x), -2e8 * x / square(1 + 1e8 * x * x), \
       (6e16 * x * x - 2e8) / cube(1 + 1e8 * x * x)) \
-    F(needle_on_a_line, 1, 0.5001, x + 1e-3 * exp(-1e8 * square(x - 0.5)), 1 - 2e5 * (x - 0.5) * exp(-1e8 * square(x - 0.5)), 0) \
+    F(needle_on_a_line, 1, 0.5001, x + 1e-3 * exp(-1e8 * square(x - 0.5)), \
+      1 - 2e5 * (x - 0.5) * exp(-1e8 * square(x - 0.5)), 0) \
     /* Poles and edges of domains. */ \
     F(inverse_near_its_pole, 2, 1e-6, 1 / x, -1 / (x * x), 2 / cube(x)) \
     F(inverse_near_its_pole_below, 2, -1e-3, 1 / x, -1 / (x * x), 2 / cube(x)) \
@@ -140,10 +154,12 @@ static double cosine_series(double x)
     F(cbrt_near_0, 2, 1e-9, cbrt(x), 1 / (3 * square(cbrt(x))), -2 / (9 * x * square(cbrt(x)))) \
     F(x_log_x_near_0, 2, 1e-10, x * log(x), 1 + log(x), 1 / x) \
     F(acos_near_1, 2, 1 - 1e-9, acos(x), -1 / sqrt((1 - x) * (1 + x)), -x / cube(sqrt((1 - x) * (1 + x)))) \
-    F(asin_near_minus_1, 2, -1 + 1e-6, asin(x), 1 / sqrt((1 - x) * (1 + x)), x / cube(sqrt((1 - x) * (1 + x)))) \
+    F(asin_near_minus_1, 2, -1 + 1e-6, asin(x), 1 / sqrt((1 - x) * (1 + x)), \
+      x / cube(sqrt((1 - x) * (1 + x)))) \
     F(acosh_near_1, 2, 1 + 1e-8, acosh(x), 1 / sqrt((x - 1) * (x + 1)), -x / cube(sqrt((x - 1) * (x + 1)))) \
     F(atanh_near_1, 2, 1 - 1e-8, atanh(x), 1 / ((1 - x) * (1 + x)), 2 * x / square((1 - x) * (1 + x))) \
-    F(half_circle_near_its_end, 2, 0.9999, sqrt(1 - x * x), -x / sqrt(1 - x * x), -1 / cube(sqrt(1 - x * x))) \
+    F(half_circle_near_its_end, 2, 0.9999, sqrt(1 - x * x), -x / sqrt(1 - x * x), \
+      -1 / cube(sqrt(1 - x * x))) \
     F(ends_within_a_step, 2, 0.995, pow(1 - x, 0.3), -0.3 * pow(1 - x, -0.7), -0.21 * pow(1 - x, -1.7)) \
     F(pole_within_a_step, 2, 0.99, log(1 - x), -1 / (1 - x), -1 / square(1 - x)) \
     /* Offsets and cancellation. */ \
@@ -151,7 +167,8 @@ static double cosine_series(double x)
     F(large_negative_offset, 2, 0.5, exp(x) - 1e6, exp(x), exp(x)) \
     F(exp_minus_its_tangent, 2, 1e-5, exp(x) - 1 - x, expm1(x), exp(x)) \
     F(one_minus_cosine, 1, 1e-4, (1 - cos(x)) / (x * x), -x / 12, 0) \
-    F(difference_of_roots, 1, 1e6, sqrt(x + 1) - sqrt(x), -0.5 / (sqrt(x) * sqrt(x + 1) * (sqrt(x) + sqrt(x + 1))), 0) \
+    F(difference_of_roots, 1, 1e6, sqrt(x + 1) - sqrt(x), \
+      -0.5 / (sqrt(x) * sqrt(x + 1) * (sqrt(x) + sqrt(x + 1))), 0) \
     F(series_with_large_terms, 1, 10, cosine_series(x), -sin(x), 0) \
     F(telescope, 2, 2, (x * x - 1) / (x - 1), 1 + 0 * x, 0 * x)
 /* clang-format on */
@@ -868,7 +885,8 @@ static const right list[] = {
     {"Hilbert's matrix, products", {HILBERT, 1, hilbert, hilbert_gradient, .hvp = hilbert_hvp}},
     {"linear in 10^4 numbers", {MANY, 1, linear, linear_gradient}},
     {"softmax saturated", {4, 4, softmax, softmax_jacobian}, X(0, 50, -50, 3)},
-    {"softmax saturated, products", {4, 4, softmax, .vjp = softmax_vjp, .jvp = softmax_jvp}, X(0, 50, -50, 3)},
+    {"softmax saturated, products", {4, 4, softmax, .vjp = softmax_vjp, .jvp = softmax_jvp}, X(0, 50, -50,
+     3)},
     {"softmax of large numbers", {4, 4, softmax, softmax_jacobian}, X(1000, 1001, 999.5, -1000)},
     {"log-sum-exp of 700", {4, 1, log_sum_exp, softmax, log_sum_exp_hessian}, X(700, 699, 700.5, -700)},
     {"log-sum-exp of -700", {4, 1, log_sum_exp, softmax, log_sum_exp_hessian}, X(-700, -699, -700.5, -703)},
@@ -878,8 +896,10 @@ static const right list[] = {
     {"root by bisection, to 1e-10", {2, 1, bisected, bisected_gradient}, X(2, 5), .accuracy = 1e-10},
     {"arithmetic-geometric mean, to 1e-10", {2, 1, agm, agm_gradient}, X(1, 3), .accuracy = 1e-10},
     {"Rosenbrock", {10, 10, rosenbrock, rosenbrock_jacobian}, X(-1.2, 1, -1.2, 1, -1.2, 1, 1, 1, 1, 1)},
-    {"Rosenbrock's sum of squares", {2, 1, rosenbrock_sum, rosenbrock_sum_gradient, rosenbrock_sum_hessian}, X(-1.2, 1)},
-    {"Rosenbrock's at its minimum", {2, 1, rosenbrock_sum, rosenbrock_sum_gradient, rosenbrock_sum_hessian}, X(1, 1)},
+    {"Rosenbrock's sum of squares", {2, 1, rosenbrock_sum, rosenbrock_sum_gradient,
+     rosenbrock_sum_hessian}, X(-1.2, 1)},
+    {"Rosenbrock's at its minimum", {2, 1, rosenbrock_sum, rosenbrock_sum_gradient,
+     rosenbrock_sum_hessian}, X(1, 1)},
     {"Freudenstein and Roth", {2, 2, freudenstein_roth, freudenstein_roth_jacobian}, X(0.5, -2)},
     {"Powell badly scaled", {2, 2, powell_badly_scaled, powell_badly_scaled_jacobian}, X(0, 1)},
     {"Powell badly scaled at its root", {2, 2, powell_badly_scaled, powell_badly_scaled_jacobian},
@@ -906,7 +926,8 @@ static const right list[] = {
     {"Biggs EXP6", {6, 13, biggs, biggs_jacobian}, X(1, 2, 1, 1, 1, 1)},
     {"Watson", {WATSON, 31, watson, watson_jacobian}, X(0, 0, 0, 0, 0, 0, 0, 0, 0)},
     {"trigonometric", {6, 6, trigonometric, trigonometric_jacobian}, X(0.16, 0.17, 0.18, 0.19, 0.2, 0.21)},
-    {"Brown almost linear", {10, 10, brown_almost_linear, brown_almost_linear_jacobian}, X(1, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
+    {"Brown almost linear", {10, 10, brown_almost_linear, brown_almost_linear_jacobian}, X(1, 1, 1, 1, 1,
+     1, 1, 1, 1, 1)},
     {"boundary value", {BOUNDARY, BOUNDARY, boundary_value, boundary_value_jacobian}},
     {"Broyden tridiagonal", {10, 10, broyden_tridiagonal, broyden_tridiagonal_jacobian}},
     {"Chebyquad", {8, 8, chebyquad, chebyquad_jacobian}, X(1e-3, 0.12, 0.3, 0.4, 0.6, 0.7, 0.9, 0.999)},
@@ -1095,8 +1116,10 @@ typedef struct tensor_function {
 
 /* clang-format off */
 static const tensor_function tensor_list[] = {
-    {"network", network, 3, 2, {{SHAPE(3, 4), -1, 1}, {SHAPE(4, 5), -1, 1}, {SHAPE(5), -1, 1}, {SHAPE(5, 2), -1, 1}}},
-    {"attention", attention, 2, 1, {{SHAPE(2, 3, 4), -1, 1}, {SHAPE(2, 3, 4), -1, 1}, {SHAPE(2, 3, 4), -1, 1}}},
+    {"network", network, 3, 2, {{SHAPE(3, 4), -1, 1}, {SHAPE(4, 5), -1, 1}, {SHAPE(5), -1, 1},
+     {SHAPE(5, 2), -1, 1}}},
+    {"attention", attention, 2, 1, {{SHAPE(2, 3, 4), -1, 1}, {SHAPE(2, 3, 4), -1, 1},
+     {SHAPE(2, 3, 4), -1, 1}}},
     {"layer norm", normalised, 2, 1, {{SHAPE(3, 5), -2, 2}, {SHAPE(5), 0.5, 1.5}, {SHAPE(5), -1, 1}}},
     {"GELU", gelu, 3, 2, {{SHAPE(3, 4), -3, 3}}},
     {"convolution", convolution, 2, 2, {{SHAPE(2, 6), -1, 1}, {SHAPE(3), -1, 1}}},
@@ -1127,8 +1150,10 @@ static const tensor_function tensor_list[] = {
     {"broadcast", broadcast, 3, 1, {{SHAPE(2, 1, 3), -1, 1}, {SHAPE(4, 1), -1, 1}, {SHAPE(1), -1, 1}}},
     {"sum of 10^4", sum_of_exp, 1, 0, {{SHAPE(100, 100), -1, 1}}},
     {"10^4 apart", each_exp, 1, 1, {{SHAPE(100, 100), -1, 1}}},
-    {"ill-scaled product", bilinear, 2, 1, {{SHAPE(2, 3), 1e-8, 2e-8}, {SHAPE(3, 2), 1e8, 2e8}, {SHAPE(2, 2), -1, 1}}},
-    {"scalar", network, 2, 1, {{SHAPE(1, 1), -1, 1}, {SHAPE(1, 1), -1, 1}, {{0}, -1, 1}, {SHAPE(1, 1), -1, 1}}},
+    {"ill-scaled product", bilinear, 2, 1, {{SHAPE(2, 3), 1e-8, 2e-8}, {SHAPE(3, 2), 1e8, 2e8},
+     {SHAPE(2, 2), -1, 1}}},
+    {"scalar", network, 2, 1, {{SHAPE(1, 1), -1, 1}, {SHAPE(1, 1), -1, 1}, {{0}, -1, 1},
+     {SHAPE(1, 1), -1, 1}}},
 };
 /* clang-format on */
 

@@ -906,8 +906,6 @@ typedef struct wrong {
 } wrong;
 
 /* clang-format off */
-#define SIGN           {.kind = GR_FAULT_SIGN}
-#define FACTOR(number) {.kind = GR_FAULT_FACTOR, .factor = number}
 
 static const wrong list[] = {
     {"rosenbrock: sign of one term", 1, &rosenbrock_f, X(-1.2, 1), "x", AT(0)},
@@ -939,7 +937,7 @@ static const wrong list[] = {
      {0}},
     {"normal density: normalising factor forgotten", 2, &normal_density_f, X(0.4, 0.3), "log_std", {0}},
     {"determinant: cofactors transposed", 1, &determinant_f, X(2, 1, -1, 0.5, 3, 0.25, 1, -0.5, 4), "A",
-     AT(0, 2), .fault = {.kind = GR_FAULT_TRANSPOSED}},
+     AT(0, 2), .fault = TRANSPOSED},
     {"determinant: minors instead of cofactors", 2, &determinant_f, X(2, 1, -1, 0.5, 3, 0.25, 1, -0.5, 4),
      "A", AT(2, 1)},
     {"spring: both forces alike", 1, &spring_f, X(0, 0.1, 1, 0.7), "points", AT(1, 0)},
@@ -949,12 +947,12 @@ static const wrong list[] = {
     {"decay: time forgotten", 2, &decay_f, X(2, 0.7), "b", {0}, AT(0)},
     {"decay: amplitude forgotten", 3, &decay_f, X(2, 0.7), "b", {0}, AT(4), FACTOR(0.5)},
     {"polar coordinates: transposed", 1, &polar_f, X(1.5, 0.6), "x", AT(1), AT(0),
-     .fault = {.kind = GR_FAULT_TRANSPOSED}},
+     .fault = TRANSPOSED},
     {"polar coordinates: radius forgotten", 2, &polar_f, X(1.5, 0.6), "x", AT(1), AT(1)},
     {"2 of 3: transposed", 1, &shadow_f, X(0.4, 0.9, 1.7), "x", AT(1), AT(0),
-     .fault = {.kind = GR_FAULT_TRANSPOSED}},
+     .fault = TRANSPOSED},
     {"2 of 3: rows where columns are asked for", 1, &shadow_columns, X(0.4, 0.9, 1.7), "x", AT(1), AT(0),
-     .fault = {.kind = GR_FAULT_TRANSPOSED}},
+     .fault = TRANSPOSED},
     {"atan2: operands swapped", 1, &direction_f, X(1.5, 0.6)},
     {"atan2: r instead of r^2", 2, &direction_f, X(1.5, 0.6), "x", AT(1)},
     {"degrees: factor forgotten", 1, &in_degrees_f, X(10, 100, -50), "x", AT(2), AT(2),
@@ -1005,7 +1003,7 @@ static const wrong list[] = {
     {"dense: VJP right, JVP of the normalised vector", 5, &dense_products, .nonlinear = true},
     {"dense: JVP twice", 6, &dense_by_jvp, .fault = FACTOR(2)},
     {"matrix: VJP by A, not its transpose", 1, &map_by_vjp, X(1, 2, -1), "x", AT(0), AT(2),
-     .fault = {.kind = GR_FAULT_TRANSPOSED}},
+     .fault = TRANSPOSED},
     {"matrix: VJP with a term that is not of u", 2, &map_by_vjp, X(1, 2, -1)},
     {"matrix: JVP by the transpose of A", 3, &map_by_products, X(1, 2, -1), "x", AT(0), AT(2)},
     {"LSTM: tanh of the output forgotten", 1, &lstm_by_vjp, NULL, "c", AT(1), AT(0, 1)},
@@ -1039,7 +1037,7 @@ static const wrong list[] = {
     {"one of 60: by 1e-4 of itself", 6, &waves_f, NULL, "grid", AT(4, 7)},
     {"matrix: one to the right", 1, &cubes_f, .fault = {.kind = GR_FAULT_SHIFTED, .axis = 1, .offset = 1}},
     {"matrix: one up", 2, &cubes_f, .fault = {.kind = GR_FAULT_SHIFTED, .axis = 0, .offset = -1}},
-    {"matrix: filled by columns", 3, &cubes_f, .fault = {.kind = GR_FAULT_TRANSPOSED}},
+    {"matrix: filled by columns", 3, &cubes_f, .fault = TRANSPOSED},
     {"one of 10^4: by 1e-3 of itself", 1, &many_f, NULL, "x", AT(73, 41)},
     {"one of 10^4: sign", 2, &many_f, NULL, "x", AT(73, 41)},
     {"one of 10^4: NaN in the last", 3, &many_f, NULL, "x", AT(99, 99)},
@@ -1167,14 +1165,6 @@ static int64_t position(const plain *p, const gr_check_element *e)
     return first + e->at.element;
 }
 
-static bool is_at(const gr_check_place *p, const gr_shape *index)
-{
-    if (p->ndim != index->ndim) return false;
-    for (int i = 0; i < p->ndim; i++)
-        if (p->index[i] != index->dims[i]) return false;
-    return true;
-}
-
 /* Whether this is the element that the entry names. */
 static bool is_named(const wrong *w, const gr_check_element *e)
 {
@@ -1195,17 +1185,6 @@ static void judge_element(const gr_check_element *e, void *user)
         j->rightly[e->order - 1][e->comparison] += expected;
     else
         j->at_odds++;
-}
-
-static bool is_guessed(const gr_check_fault *fault, const gr_check_result *r)
-{
-    for (int k = 0; k < r->n_faults; k++) {
-        const gr_check_fault *f = &r->faults[k];
-        if (f->kind == fault->kind && fabs(f->factor - fault->factor) <= 1e-6 * fabs(fault->factor) &&
-            f->axis == fault->axis && f->offset == fault->offset && f->of_output == fault->of_output)
-            return true;
-    }
-    return false;
 }
 
 /* With the mistake, in one mode. */

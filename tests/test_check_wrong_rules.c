@@ -566,9 +566,6 @@ typedef struct wrong_rule {
 } wrong_rule;
 
 /* clang-format off */
-#define SIGN           {.kind = GR_FAULT_SIGN}
-#define FACTOR(number) {.kind = GR_FAULT_FACTOR, .factor = number}
-#define TRANSPOSED     {.kind = GR_FAULT_TRANSPOSED}
 #define ONE            {{"x", SHAPE(3, 4)}}
 #define SIGNED         {{"x", SHAPE(3, 4), -2, 2}}
 #define TWO            {{"x", SHAPE(3, 4)}, {"w", SHAPE(3, 4)}}
@@ -612,7 +609,8 @@ static const wrong_rule list[] = {
     {"x w: sign by w", 2, &times, TWO, "w", AT(0, 1), AT(0, 1), SIGN},
     {"x w: the same operand twice", 3, &times, ONE, .twice = true, .fault = FACTOR(0.5)},
     {"x w: mean where broadcast", 4, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(4)}}, "w", AT(2)},
-    {"x w: first row where broadcast", 5, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(4)}}, "w", AT(2), AT(1, 2)},
+    {"x w: first row where broadcast", 5, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(4)}}, "w", AT(2), AT(1,
+     2)},
     {"x w: first column where broadcast", 6, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(3, 1)}}, "w", AT(1, 0),
      AT(1, 2)},
     {"x w: mixed second derivatives missing", 7, &times, TWO, .order = 2},
@@ -623,21 +621,27 @@ static const wrong_rule list[] = {
     {"x^w: logarithm forgotten", 2, &power, {{"x", SHAPE(5), 2, 3}, {"w", SHAPE(5)}}, "w", AT(3), AT(3)},
     {"max: the smaller operand", 1, &larger, TWO},
     {"atan2: sign by the second operand", 1, &angle, TWO, "w", AT(2, 2), AT(2, 2), SIGN},
-    {"bias: mean instead of sum", 1, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1), AT(1, 2, 1)},
-    {"bias: not summed over axis 0", 2, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1), AT(1, 2, 1),
+    {"bias: mean instead of sum", 1, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1), AT(1,
+     2, 1)},
+    {"bias: not summed over axis 0", 2, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1),
+     AT(1, 2, 1),
      {.kind = GR_FAULT_BROADCAST, .axis = 0}},
-    {"bias: not summed over axis 1", 3, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1), AT(1, 2, 1),
+    {"bias: not summed over axis 1", 3, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(1),
+     AT(1, 2, 1),
      {.kind = GR_FAULT_BROADCAST, .axis = 1}},
-    {"bias: last of axis 1 left out", 4, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(3), AT(0, 2, 3)},
+    {"bias: last of axis 1 left out", 4, &biased, {{"x", SHAPE(2, 3, 4)}, {"b", SHAPE(4)}}, "b", AT(3),
+     AT(0, 2, 3)},
     {"bias: summed over the wrong axis", 1, &biased_square, {{"x", SHAPE(3, 3)}, {"b", SHAPE(3)}}, "b", AT(1),
      AT(2, 1)},
-    {"matrix product: first gradient transposed", 1, &matrix_product, {{"a", SHAPE(3, 3)}, {"b", SHAPE(3, 3)}}, "a",
+    {"matrix product: first gradient transposed", 1, &matrix_product, {{"a", SHAPE(3, 3)},
+     {"b", SHAPE(3, 3)}}, "a",
      AT(0, 1), AT(0, 2)},
     {"matrix product: b not transposed", 2, &matrix_product, {{"a", SHAPE(2, 3)}, {"b", SHAPE(3, 3)}}, "a",
      AT(0, 1), AT(0, 2)},
     {"matrix product: a not transposed", 3, &matrix_product, {{"a", SHAPE(3, 3)}, {"b", SHAPE(3, 2)}}, "b",
      AT(0, 1), AT(2, 1)},
-    {"matrix product: sign", 4, &matrix_product, {{"a", SHAPE(2, 3)}, {"b", SHAPE(3, 4)}}, "b", AT(0, 1), AT(1, 1),
+    {"matrix product: sign", 4, &matrix_product, {{"a", SHAPE(2, 3)}, {"b", SHAPE(3, 4)}}, "b", AT(0, 1),
+     AT(1, 1),
      SIGN},
     {"x' w x: 2 w x", 1, &form, {{"x", SHAPE(3)}, {"w", SHAPE(3, 3)}}, "x", AT(1)},
     {"x' w x: half of the mixed derivative", 2, &form, {{"x", SHAPE(3)}, {"w", SHAPE(3, 3)}}, .order = 2},
@@ -666,12 +670,16 @@ static const wrong_rule list[] = {
     {"layer norm: mean taken for a constant", 1, &layer_norm, SIGNED},
     {"layer norm: variance taken for a constant", 2, &layer_norm, SIGNED},
     {"layer norm: variance instead of deviation", 3, &layer_norm, SIGNED},
-    {"batch norm: scale by x, not standardised", 1, &batch_norm, {{"x", SHAPE(4, 2), -2, 2}, {"w", SHAPE(2)}}, "w",
+    {"batch norm: scale by x, not standardised", 1, &batch_norm, {{"x", SHAPE(4, 2), -2, 2},
+     {"w", SHAPE(2)}}, "w",
      AT(1), AT(3, 1)},
-    {"batch norm: statistics taken for constants", 2, &batch_norm, {{"x", SHAPE(4, 2), -2, 2}, {"w", SHAPE(2)}},
+    {"batch norm: statistics taken for constants", 2, &batch_norm, {{"x", SHAPE(4, 2), -2, 2},
+     {"w", SHAPE(2)}},
      "x", AT(2, 1), AT(3, 1)},
-    {"batch norm: variance taken for a constant", 3, &batch_norm, {{"x", SHAPE(4, 2), -2, 2}, {"w", SHAPE(2)}}},
-    {"convolution: kernel turned around", 1, &convolved, {{"x", SHAPE(6)}, {"w", SHAPE(3)}}, "x", AT(2), AT(2)},
+    {"batch norm: variance taken for a constant", 3, &batch_norm, {{"x", SHAPE(4, 2), -2, 2},
+     {"w", SHAPE(2)}}},
+    {"convolution: kernel turned around", 1, &convolved, {{"x", SHAPE(6)}, {"w", SHAPE(3)}}, "x", AT(2),
+     AT(2)},
     {"convolution: window off by one", 2, &convolved, {{"x", SHAPE(6)}, {"w", SHAPE(3)}}, "w", AT(0), AT(3)},
     {"rows: written instead of added", 1, &taken, {{"x", SHAPE(4, 3)}}, "x", AT(2, 1), AT(0, 1)},
     {"rows: row 0 taken for padding", 2, &taken, {{"x", SHAPE(4, 3)}}, "x", AT(0, 1), AT(1, 1)},
@@ -747,14 +755,6 @@ static truth find_truth(const wrong_rule *w, gr_graph *g, int n, const gr_tensor
     return t;
 }
 
-static bool is_at(const gr_check_place *p, const gr_shape *index)
-{
-    if (p->ndim != index->ndim) return false;
-    for (int i = 0; i < p->ndim; i++)
-        if (p->index[i] != index->dims[i]) return false;
-    return true;
-}
-
 static bool is_wrong(const truth *t, const gr_check_element *e)
 {
     const bool any = e->of.element < 0 || t->rows == 1;
@@ -779,17 +779,6 @@ static void judge_element(const gr_check_element *e, void *user)
         j->rightly += expected;
     else
         j->at_odds++;
-}
-
-static bool is_guessed(const gr_check_fault *fault, const gr_check_result *r)
-{
-    for (int k = 0; k < r->n_faults; k++) {
-        const gr_check_fault *f = &r->faults[k];
-        if (f->kind == fault->kind && fabs(f->factor - fault->factor) <= 1e-6 * fabs(fault->factor) &&
-            f->axis == fault->axis && f->offset == fault->offset && f->of_output == fault->of_output)
-            return true;
-    }
-    return false;
 }
 
 static void expect_rejected(const wrong_rule *w, gr_graph *g, int n, const gr_tensor *in, gr_check_mode mode)
