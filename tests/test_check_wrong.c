@@ -992,7 +992,6 @@ static const wrong list[] = {
     {"softmax: cotangent ignored", 1, &softmax_by_vjp, X(0.1, 1, -0.6, 0.4)},
     {"softmax: u . y forgotten", 2, &softmax_by_vjp, X(0.1, 1, -0.6, 0.4)},
     {"layer norm: mean taken for a constant", 1, &layer_norm_f, X(1, 2, -1, 0.5, 3, -2), "x", AT(1), AT(4)},
-
     {"layer norm: variance taken for a constant", 2, &layer_norm_f, X(1, 2, -1, 0.5, 3, -2)},
     {"layer norm: n - 1 instead of n", 3, &layer_norm_f, X(1, 2, -1, 0.5, 3, -2)},
     {"dense: VJP of |u|", 1, &dense_by_vjp, .nonlinear = true},
