@@ -139,14 +139,20 @@ static inline bool is_at(const gr_check_place *p, const gr_shape *index)
     return true;
 }
 
-/* Whether the fault was guessed. */
+/* Whether the fault was guessed: its kind, and what belongs to the kind. */
 static inline bool is_guessed(const gr_check_fault *fault, const gr_check_result *r)
 {
+    const bool by_factor = fault->kind == GR_FAULT_FACTOR || fault->kind == GR_FAULT_CONSTANT;
+    const bool by_axis = fault->kind == GR_FAULT_BROADCAST || fault->kind == GR_FAULT_SHIFTED;
     for (int k = 0; k < r->n_faults; k++) {
         const gr_check_fault *f = &r->faults[k];
-        if (f->kind == fault->kind && fabs(f->factor - fault->factor) <= 1e-6 * fabs(fault->factor) &&
-            f->axis == fault->axis && f->offset == fault->offset && f->of_output == fault->of_output)
-            return true;
+        if (f->kind != fault->kind || f->elements < 1) continue;
+        if (by_factor && !(fabs(f->factor - fault->factor) <= 1e-6 * fabs(fault->factor))) continue;
+        if (by_axis && f->axis != fault->axis) continue;
+        if (fault->kind == GR_FAULT_SHIFTED &&
+            (f->offset != fault->offset || f->of_output != fault->of_output))
+            continue;
+        return true;
     }
     return false;
 }

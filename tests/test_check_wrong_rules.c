@@ -612,7 +612,7 @@ static const wrong_rule list[] = {
     {"x w: first row where broadcast", 5, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(4)}}, "w", AT(2), AT(1,
      2)},
     {"x w: first column where broadcast", 6, &times, {{"x", SHAPE(3, 4)}, {"w", SHAPE(3, 1)}}, "w", AT(1, 0),
-     AT(1, 2)},
+     AT(1, 2), {.kind = GR_FAULT_BROADCAST, .axis = 1}},
     {"x w: mixed second derivatives missing", 7, &times, TWO, .order = 2},
     {"x^2 w: half of the product rule", 1, &square_times, TWO, "x", AT(1, 1), AT(1, 1), FACTOR(0.5)},
     {"x / w: sign by w", 1, &divided, TWO, "w", AT(1, 1), AT(1, 1), SIGN},
