@@ -41,8 +41,7 @@ void gri_table_add(gri_table *t, gri_tolerance tolerance, gri_slope s)
     const bool flat = t->moved && s.value == 0;
     t->moved |= s.value != 0;
     remember(t, &s);
-    if (!isnan(t->expected))
-        t->residual = fmax(t->residual, fmax(fabs(s.value - t->expected), fabs(s.bend) / 2) * s.h);
+    if (!isnan(t->expected)) t->residual = fmax(t->residual, fabs(s.value - t->expected) * s.h);
     double *row = t->row[0];
     const double *last = t->row[1];
     row[0] = s.value;

@@ -372,10 +372,10 @@ static gr_status find_plateaus(gri_line *l)
             double *now = i % 2 ? l->above : l->below, *before = i % 2 ? l->below : l->above;
             const gr_status status = evaluate(l, l->at + side * h * (i + GRI_SHRINK), &got, now);
             if (status != GR_OK) return status;
-            for (int64_t k = 0; k < l->rows && i > 0; k++) {
+            for (int64_t k = 0; k < l->rows; k++) {
                 gri_numbers *n = &l->numbers[k];
                 if (!l->active[k]) continue;
-                const double change = fabs(difference_of(l, k, now, before));
+                const double change = fabs(difference_of(l, k, now, i == 0 ? l->y : before));
                 n->staircase = fmax(n->staircase, change);
                 n->seen[side > 0] |= change > 0 ? MOVES : STANDS;
             }
