@@ -35,6 +35,7 @@
  *   dot.h       drawings
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
+ *   sweep.h     trying them on operands of all kinds
  */
 #ifndef GRADUS_H
 #define GRADUS_H
@@ -49,5 +50,6 @@
 #include "gradus/dot.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"
+#include "gradus/sweep.h"
 
 #endif
