@@ -21,7 +21,8 @@
  *       f32 and f64 agree within roundings of f32.
  *   MEMORY  Operands and attributes are as they were, bit for bit, and nothing is written just before or
  *       behind the elements of the result and of the operands (48 and 64 bytes are looked at).
- *   DERIVATIVES  of first and second order by gr_gradcheck (check.h), large samples in fast mode. They do not
+ *   DERIVATIVES  of first and second order by gr_gradcheck (check.h); of large samples in fast mode,
+ *       and above first order only where they are contiguous. They do not
  *       depend on the layout of the cotangent. Gradients in f32 and f64 agree. `pull` gives what the rule gives,
  *       and writes all of it. If the primitive has no rule, recording it is GR_ERR_NOT_DIFFERENTIABLE and the
  *       rest is checked. Where forward fails there are no derivatives to check: one cause is reported, not all
@@ -67,7 +68,7 @@ typedef enum gr_sweep_cause {
 /* As in reports: "error", "type", ..., "second derivative", "pull"; "unknown cause". */
 GR_API const char *gr_sweep_cause_name(gr_sweep_cause cause);
 
-enum { GR_SWEEP_FAILURES = 12, GR_SWEEP_OF_ONE_CAUSE = 2, GR_SWEEP_REPORT_BYTES = 32768 };
+enum { GR_SWEEP_FAILURES = 12, GR_SWEEP_OF_ONE_CAUSE = 2, GR_SWEEP_REPORT_BYTES = 65536 };
 
 typedef struct gr_sweep_failure {
     gr_sweep_cause cause;
