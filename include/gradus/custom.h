@@ -78,14 +78,16 @@ typedef struct gr_layout {
 enum { GR_VARIADIC = -1 };
 
 struct gr_op {
-    const char *name;          /* as in messages and drawings: the field's term, lower case */
-    int arity;                 /* number of operands, or GR_VARIADIC */
-    bool strided;              /* forward reads operands by their strides; if false it gets contiguous ones */
-    size_t attribute_bytes;    /* size of the attributes, which are copied into the node */
-    const char *infix;         /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
-    const char *formula;       /* one line of text, such as "y = sin x" */
-    bool commutative;          /* operands may change places: drawings need not number them */
-    const gr_samples *samples; /* its domain, for gr_sweep; may be NULL */
+    const char *name;       /* as in messages and drawings: the field's term, lower case */
+    int arity;              /* number of operands, or GR_VARIADIC */
+    bool strided;           /* forward reads operands by their strides; if false it gets contiguous ones */
+    size_t attribute_bytes; /* size of the attributes, which are copied into the node */
+    const char *infix;      /* for messages: "@" makes "a [2, 3] @ b [4, 5]"; NULL: a comma */
+    const char *formula;    /* one line of text, such as "y = sin x" */
+    bool commutative;       /* operands may change places: drawings need not number them */
+
+    /* What it can be tried on, for gr_sweep; may be NULL. */
+    const gr_samples *samples;
 
     /* Checks operands and attributes; sets type, ndim, dims of the result. On bad input:
        return gr_call_fail(...). */
@@ -175,8 +177,9 @@ typedef enum gr_sample_kind {
     GR_SAMPLE_MASK      /* bool */
 } gr_sample_kind;
 
-/* Values of an operand. Derivatives are checked by differences, which reach max(|x|, 1) / 73 to both sides:
-   forward must work that far beyond low and high (NaN and infinity will do), and a gap is to be wider. */
+/* Values of an operand. Derivatives are checked by differences, which reach max(|x|, 1) / 73 to both sides (of
+   primitives for f32 alone: / 17): forward must work that far beyond low and high (NaN and infinity will do), and
+   a gap is to be wider. */
 typedef struct gr_domain {
     gr_sample_kind kind;
     double low, high; /* in [low, high). Both 0: reals in [-2, 2); no index at all, for empty operands */
@@ -192,7 +195,8 @@ typedef struct gr_sample {
     int n; /* number of operands: that of the primitive; 0 for a variadic one, to be set */
     gr_shape shape[GR_SAMPLE_OPERANDS];   /* scalars; of an elementwise primitive: chosen already */
     gr_domain domain[GR_SAMPLE_OPERANDS]; /* as declared; may be changed, as to the range of an index */
-    /* Values of an operand in row-major order, instead of random ones, valid until the next call; or NULL. */
+    /* Values of an operand in row-major order, instead of random ones, valid until the next call; or NULL. Where
+       both types are swept, numbers that f32 holds. */
     const double *values[GR_SAMPLE_OPERANDS];
 } gr_sample;
 

@@ -503,7 +503,7 @@ static void fail_derivative(sweep *s, const gr_check_result *r)
 {
     const gr_check_element *e = &r->worst;
     const gr_sweep_cause cause = e->order > 1 ? GR_SWEEP_SECOND_DERIVATIVE : GR_SWEEP_DERIVATIVE;
-    char place[TEXT_BYTES] = "", a[GRI_NUMBER_BYTES], b[GRI_NUMBER_BYTES], by[TEXT_BYTES];
+    char place[TEXT_BYTES] = "", a[GRI_NUMBER_BYTES], b[GRI_NUMBER_BYTES], by[2 * TEXT_BYTES];
     if (r->message[0] && r->verdict == GR_CHECK_NOT_DETERMINISTIC) {
         fail(s, GR_SWEEP_NOT_DETERMINISTIC, GR_OK, "%s", r->message);
         return;
