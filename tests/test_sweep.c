@@ -314,7 +314,7 @@ static bool blend_make(int number, gr_sample *sample, void *attributes)
 {
     (void)number, (void)attributes;
     for (int i = 0; i < sample->shape[0].ndim; i++)
-        if (sample->shape[0].dims[i] > 100 && !(wants_large && sample->shape[0].ndim == 1)) return false;
+        if (sample->shape[0].dims[i] > 50 && !(wants_large && sample->shape[0].ndim == 1)) return false;
     return true;
 }
 static const gr_samples small_samples = {
