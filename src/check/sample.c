@@ -57,7 +57,7 @@ static const roles table[] = {
     {{4, {2, 1, 3, 1}}, FULL, FULL}, {{4, {2, 1, 3, 1}}, ROW, FULL}, {{1, {0}}, FULL, FULL},
     {{1, {0}}, FULL, ONES},          {{1, {0}}, ALONE, FULL},        {{3, {2, 0, 3}}, FULL, FULL},
     {{3, {2, 0, 3}}, FULL, ROW},     {{3, {2, 0, 3}}, COLUMN, FULL}, {{1, {LARGE_SIZE}}, FULL, FULL},
-    {{2, {61, 83}}, FULL, FULL},   {{2, {257, 273}}, FULL, ROW},   {{2, {61, 83}}, COLUMN, FULL},
+    {{2, {61, 83}}, FULL, FULL},     {{2, {257, 273}}, FULL, ROW},   {{2, {61, 83}}, COLUMN, FULL},
 };
 enum { PAIRS = ROLES * ROLES, ROWS = (int)PAIRS + (int)(sizeof table / sizeof *table) };
 
