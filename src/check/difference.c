@@ -11,9 +11,9 @@ static const double bend_noise = 8;
    is at the smallest step. */
 static const double approached = 0.05;
 
-void gri_table_clear(gri_table *t, double factor)
+void gri_table_clear(gri_table *t, int power)
 {
-    *t = (gri_table){.factor = factor, .value = NAN, .error = INFINITY};
+    *t = (gri_table){.power = power, .expected = NAN, .value = NAN, .error = INFINITY};
 }
 
 /* An error in units of what is tolerated at this value. Across a pole the differences are small, and so are
@@ -25,12 +25,11 @@ static double in_tolerances(gri_tolerance t, double error, double value)
 
 static void remember(gri_table *t, const gri_slope *s)
 {
-    for (int i = GRI_RECENT - 1; i > 0; i--) {
-        t->slope[i] = t->slope[i - 1];
+    for (int i = GRI_COLUMNS - 1; i > 0; i--) {
         t->h[i] = t->h[i - 1];
         t->bend[i] = t->bend[i - 1];
     }
-    t->slope[0] = s->value;
+    for (int i = GRI_KEPT_ROWS - 1; i > 0; i--) memcpy(t->row[i], t->row[i - 1], sizeof t->row[i]);
     t->h[0] = s->h;
     t->bend[0] = s->bend;
     if (t->rows++ == 0) t->first_step = s->h;
@@ -38,15 +37,19 @@ static void remember(gri_table *t, const gri_slope *s)
 
 void gri_table_add(gri_table *t, gri_tolerance tolerance, gri_slope s)
 {
-    double row[GRI_COLUMNS] = {s.value}, factor = 1;
     int n = 1;
     const bool flat = t->moved && s.value == 0;
     t->moved |= s.value != 0;
     remember(t, &s);
+    if (!isnan(t->expected))
+        t->residual = fmax(t->residual, fmax(fabs(s.value - t->expected), fabs(s.bend) / 2) * s.h);
+    double *row = t->row[0];
+    const double *last = t->row[1];
+    row[0] = s.value;
     for (; n <= t->n && n < GRI_COLUMNS; n++) {
-        factor *= t->factor;
-        row[n] = row[n - 1] + (row[n - 1] - t->row[n - 1]) / (factor - 1);
-        const double error = fmax(fabs(row[n] - row[n - 1]), fabs(row[n] - t->row[n - 1])) + s.noise;
+        const double ratio = t->h[n] / t->h[0]; /* what was asked for, but for the rounding of x */
+        row[n] = row[n - 1] + (row[n - 1] - last[n - 1]) / ((t->power == 2 ? ratio * ratio : ratio) - 1);
+        const double error = fmax(fabs(row[n] - row[n - 1]), fabs(row[n] - last[n - 1])) + s.noise;
         const double before = in_tolerances(tolerance, t->error, t->value);
         if (!isnan(before) && !(in_tolerances(tolerance, error, row[n]) < before)) continue;
         t->value = row[n];
@@ -54,15 +57,16 @@ void gri_table_add(gri_table *t, gri_tolerance tolerance, gri_slope s)
         t->step = s.h;
         t->flat = flat && row[n] == 0;
     }
-    memcpy(t->row, row, sizeof row);
     t->n = n;
 }
 
-bool gri_table_done(const gri_table *t, gri_tolerance tolerance, double noise, int least_rows)
+bool gri_table_done(gri_table *t, gri_tolerance tolerance, double noise, int least_rows, int more)
 {
     if (t->rows < least_rows) return false;
     const double error = in_tolerances(tolerance, t->error, t->value);
-    return error <= enough || in_tolerances(tolerance, noise, t->slope[0]) >= error;
+    const bool good = error <= enough || in_tolerances(tolerance, noise, t->row[0][0]) >= error;
+    t->good = good ? t->good + 1 : 0;
+    return t->good > more;
 }
 
 /* The bend of a smooth function has odd powers of h only. Extrapolated to step 0, free of h and h^3, it is
@@ -82,9 +86,21 @@ gri_estimate gri_table_result(const gri_table *t, gri_tolerance tolerance, doubl
 {
     gri_estimate e = {.made = true, .value = t->value, .error = t->error, .step = t->step, .flat = t->flat};
     e.bend = fabs(t->bend[0]);
+    e.residual = t->residual;
     e.bent = is_bent(t, gri_tolerated(tolerance, isnan(t->value) ? 0 : t->value) + bend_noise * noise);
-    e.n_recent = t->rows < GRI_RECENT ? t->rows : GRI_RECENT;
-    memcpy(e.slope, t->slope, sizeof e.slope);
+    e.rows = t->rows < GRI_KEPT_ROWS ? t->rows : GRI_KEPT_ROWS;
+    memcpy(e.row, t->row, sizeof e.row);
     memcpy(e.h, t->h, sizeof e.h);
     return e;
+}
+
+double gri_roughness(const gri_estimate *e, double slope)
+{
+    double most = 0;
+    for (int i = 0; i < e->rows && !isnan(slope); i++) {
+        double least = INFINITY;
+        for (int c = 0; c < GRI_COLUMNS - i; c++) least = fmin(least, fabs(e->row[i][c] - slope));
+        most = fmax(most, least * e->h[i]);
+    }
+    return most;
 }

@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-enum { GRI_COLUMNS = 5, GRI_RECENT = 4 };
+enum { GRI_COLUMNS = 5, GRI_KEPT_ROWS = 3 };
 
 /* Steps shrink by no simple fraction, so that a periodic function is not sampled in its period. */
 #define GRI_SHRINK 2.61803398874989485
@@ -24,21 +24,24 @@ typedef struct gri_estimate {
     double bend; /* how far they are apart at the smallest step */
     bool
         flat; /* 0, because the function did not move any more at small steps, although it did at large ones */
-    int n_recent;
-    double slope[GRI_RECENT], h[GRI_RECENT]; /* of the last steps */
+    double residual; /* how far the function was, at all steps, from the line that was expected */
+    int rows;        /* of the last steps, the newest first: what was extrapolated, and h */
+    double row[GRI_KEPT_ROWS][GRI_COLUMNS], h[GRI_KEPT_ROWS];
 } gri_estimate;
 
-/* The last row of an extrapolation: entry j is free of the errors of the j lowest powers of h. Rows end at
+/* The last rows of an extrapolation: entry j is free of the errors of the j lowest powers of h. Rows end at
    GRI_COLUMNS, so that entries made of large steps, which may lie across a kink, are forgotten. */
 typedef struct gri_table {
-    double factor; /* by which the error of the lowest power falls from row to row: shrink^2 if the powers
-                      are even, shrink if there are all; those behind it fall by its powers */
-    double row[GRI_COLUMNS];
-    int n;
-    int rows; /* added in all */
+    int power;                              /* 2: errors have even powers of h only, 1: all */
+    double row[GRI_KEPT_ROWS][GRI_COLUMNS]; /* the last ones, the newest first */
+    int n;                                  /* entries of the newest */
+    int rows;                               /* added in all */
     double value, error, step, first_step;
-    double slope[GRI_RECENT], h[GRI_RECENT], bend[GRI_RECENT]; /* the last ones, the newest first */
+    double h[GRI_COLUMNS], bend[GRI_COLUMNS];
+    double expected,
+        residual; /* a slope, or NaN; how far the function was from a line through x of this slope */
     bool moved, flat, done;
+    int good; /* steps since smaller ones are of no use */
 } gri_table;
 
 /* A slope, from a step h. */
@@ -58,12 +61,17 @@ static inline double gri_tolerated(gri_tolerance t, double value)
 }
 
 /* Empties it. */
-void gri_table_clear(gri_table *t, double factor);
+void gri_table_clear(gri_table *t, int power);
 /* Adds the slope of the next smaller step. */
 void gri_table_add(gri_table *t, gri_tolerance tolerance, gri_slope slope);
-/* Whether smaller steps are of no use: accurate enough, or rounding is all that is left. */
-bool gri_table_done(const gri_table *t, gri_tolerance tolerance, double noise, int least_rows);
+/* Whether smaller steps are of no use, and have been for a number of steps: accurate enough, or rounding is all that
+   is left. To be called once for each step. */
+bool gri_table_done(gri_table *t, gri_tolerance tolerance, double noise, int least_rows, int more);
 /* What has come out. `noise`: of the last slope. */
 gri_estimate gri_table_result(const gri_table *t, gri_tolerance tolerance, double noise);
+
+/* How far the values of the function scatter around a line of this slope, at the smallest steps: by what
+   extrapolation leaves of the differences. */
+double gri_roughness(const gri_estimate *e, double slope);
 
 #endif

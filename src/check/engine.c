@@ -101,19 +101,22 @@ static gr_status compute_form(gri_level *l, gri_form form, double *to)
     return GR_OK;
 }
 
-/* By rows, twice. */
+/* By rows. */
 static gr_status differentiate(gri_level *l, gri_source *source)
+{
+    const gr_status status = gri_level_take(l, l->line.rows, l->s->n, sizeof(double), &source->rows);
+    if (status != GR_OK || source->form == GRI_FORWARD) return status;
+    return compute_form(l, source->form, source->rows);
+}
+
+/* The derivatives, once more, must be what they were: now that the function was called elsewhere. */
+static gr_status differentiate_again(gri_level *l, const gri_source *source)
 {
     gri_subject *s = l->s;
     const int64_t rows = l->line.rows, n = s->n;
-    gr_status status = gri_level_take(l, rows, n, sizeof(double), &source->rows);
-    if (status != GR_OK || source->form == GRI_FORWARD) return status;
-    status = compute_form(l, source->form, source->rows);
-    double *again = NULL;
     gri_blocks blocks = {.memory = s->memory};
-    if (status == GR_OK) again = gri_take_matrix(&blocks, rows, n, sizeof(double));
-    if (status == GR_OK && !again) status = s->no_memory(s, blocks.refused);
-    if (status == GR_OK) status = compute_form(l, source->form, again);
+    double *again = gri_take_matrix(&blocks, rows, n, sizeof(double));
+    gr_status status = again ? compute_form(l, source->form, again) : s->no_memory(s, blocks.refused);
     for (int64_t i = 0; status == GR_OK && i < rows * n; i++) {
         if (is_same(source->rows[i], again[i])) continue;
         gr_check_element e;
@@ -136,7 +139,7 @@ static gr_status differentiate_all(gri_level *l)
     if (s->reverse) l->source[l->n_sources++].form = GRI_REVERSE;
     if (s->forward) l->source[l->n_sources++].form = GRI_FORWARD;
     if (s->jacobian && l->line.weights) status = gri_level_take(l, s->m, s->n, sizeof(double), &l->jacobian);
-    for (int i = 0; i < l->n_sources && status == GR_OK && is_deterministic(l); i++) {
+    for (int i = 0; i < l->n_sources && status == GR_OK; i++) {
         if (l->source[i].form == GRI_FORWARD && l->mode == GR_CHECK_FAST) continue;
         status = differentiate(l, &l->source[i]);
         if (l->source[i].form == GRI_JACOBIAN && !l->line.weights) l->jacobian = l->source[i].rows;
@@ -153,10 +156,12 @@ static gr_status find_analytic(gri_level *l, int64_t j, const double *direction)
         const gri_source *source = &l->source[i];
         double *to = l->analytic + i * rows;
         if (source->form == GRI_FORWARD) {
-            if (j >= 0) l->unit[j] = 1;
+            const double unit = gri_unit(j);
+            if (j >= 0) l->unit[j] = unit;
             const gr_status status = l->s->forward(l->s, j >= 0 ? l->unit : direction, l->column);
             if (j >= 0) l->unit[j] = 0;
             if (status != GR_OK) return status;
+            for (int64_t y = 0; y < l->s->m && j >= 0; y++) l->column[y] /= unit;
         }
         for (int64_t k = 0; k < rows; k++) {
             if (source->form == GRI_FORWARD) {
@@ -338,13 +343,14 @@ static gr_status check(gri_level *l)
     choose_mode(l);
     status = prepare_line(l);
     if (status == GR_OK) status = differentiate_all(l);
-    if (status != GR_OK || !is_deterministic(l)) return status;
-    status = prepare_guesses(l);
+    if (status == GR_OK) status = prepare_guesses(l);
     if (status == GR_OK) status = l->mode == GR_CHECK_FAST ? gri_compare_fast(l) : compare_all(l);
     if (status == GR_OK) status = gri_compare_adjoint(l);
     if (status == GR_OK) gri_guess_faults(l);
     if (status == GR_OK) l->result->order = l->s->order;
-    return status == GR_OK ? evaluate_again(l) : status;
+    for (int i = 0; i < l->n_sources && status == GR_OK && is_deterministic(l); i++)
+        if (l->source[i].form != GRI_FORWARD) status = differentiate_again(l, &l->source[i]);
+    return status == GR_OK && is_deterministic(l) ? evaluate_again(l) : status;
 }
 
 gr_status gri_check_level(gri_subject *s, const gr_check_options *o, gr_check_result *r,

@@ -7,6 +7,17 @@
 #include <math.h>
 #include <string.h>
 
+/* Steps in the direction have few bits, too, so that x + t v is mostly exact. */
+static double few_bits(double weight) { return round(weight * 64) / 64; }
+
+/* The largest that is not above it. */
+static double power_of_two(double size)
+{
+    int exponent;
+    frexp(size, &exponent);
+    return isfinite(size) ? ldexp(1, exponent - 1) : 1;
+}
+
 /* v on [first, end), 0 elsewhere. */
 static void restrict_to(double *to, const double *v, int64_t n, int64_t first, int64_t end)
 {
@@ -47,7 +58,8 @@ gr_status gri_compare_fast(gri_level *l)
     bool found = false;
     for (int d = 0; d < gri_directions(l->o) && status == GR_OK && n > 0; d++) {
         bool fails;
-        for (int64_t j = 0; j < n; j++) v[j] = gri_draw_weight(l) * fmax(fabs(l->x[j]), 1);
+        for (int64_t j = 0; j < n; j++)
+            v[j] = few_bits(gri_draw_weight(l)) * power_of_two(fmax(fabs(l->x[j]), 1));
         status = gri_compare(l, -1, v, true, &fails);
         if (status == GR_OK && fails && !found) status = find_element(l, v, part);
         found |= fails;

@@ -260,7 +260,8 @@ static gr_tensor leaf_of(gr_graph *g, gr_type type, gr_shape shape, const double
     gr_tensor leaf;
     void *data = make_leaf(g, type, shape, &leaf);
     const int64_t count = data ? gr_count(leaf) : 0;
-    for (int64_t i = 0; i < count; i++) store(data, type, i, values ? values[i] : i == unit);
+    for (int64_t i = 0; i < count; i++)
+        store(data, type, i, values ? values[i] : i == unit ? gri_unit(unit) : 0);
     return leaf;
 }
 
@@ -279,8 +280,10 @@ static gr_status reverse(gri_subject *s, int64_t rows, const double *u, double *
         const gr_scope inner = gr_scope_begin(g);
         const gr_tensor cotangent = leaf_of(g, t->type, s->output, u ? u + k * s->m : NULL, k);
         gr_grad(1, &y, s->n_parts, by, &cotangent, &(gr_grad_options){.retain = true}, gradients);
+        double *row = to + k * s->n;
         for (int p = 0; p < s->n_parts && g->status == GR_OK; p++)
-            copy_out(to + k * s->n + t->parts[p].first, &gri_resolve(gradients[p], "gradcheck")->array);
+            copy_out(row + t->parts[p].first, &gri_resolve(gradients[p], "gradcheck")->array);
+        for (int64_t j = 0; j < s->n && !u; j++) row[j] /= gri_unit(k);
         gr_scope_end(inner, 0, NULL);
     }
     gr_scope_end(scope, 0, NULL);

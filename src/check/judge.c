@@ -1,3 +1,8 @@
+/*
+ * Doubts come in an order. The first estimate settles nearly all; a second, from much smaller steps, says whether
+ * the first was of a place too far away, and how rough the values are; slopes from both sides say whether there
+ * is a kink. "Wrong" needs two estimates that agree with each other and none that takes the other side.
+ */
 #include "check/judge.h"
 
 #include <math.h>
@@ -9,24 +14,60 @@ static const double proof = 4;
 static const double kink_proof = 10;
 /* An analytic value this far from the numeric one, in units of the bend that is left, is in no kink. */
 static const double beyond_bend = 0.1;
+/* Structure below this part of the function's size, at small steps only, is roughness and not the function. */
+static const double roughness_part = 1e-6;
+/* Estimates agree if they are this much nearer to each other than the analytic value is to them. One of this error
+   can tell them apart. */
+static const double agreement = 0.25, precision = 0.1;
 
-/* ---- How rough the numbers are ---- */
+enum { ESTIMATES = 5 };
 
-/* How far the values of the function scatter around a line of this slope, at the smallest steps. */
-static double roughness(const gri_estimate *e, double slope)
+static void list(const gri_numbers *n, const gri_estimate *all[ESTIMATES])
 {
-    double most = 0;
-    for (int i = 0; i < e->n_recent && !isnan(slope); i++)
-        most = fmax(most, fabs(e->slope[i] - slope) * e->h[i]);
-    return most;
+    all[0] = &n->first;
+    all[1] = &n->second;
+    all[2] = &n->near;
+    all[3] = &n->third;
+    all[4] = &n->wide;
 }
 
-/* The estimated error, but not less than what that scatter makes at the step of the estimate. The smallest of
-   many rough numbers is small by chance. */
-static double honest_error(const gri_numbers *n, const gri_estimate *e)
+/* ---- How far an estimate can be trusted ---- */
+
+/* Whether the values are rough: at small steps the slope is another one, but the function is still on the line of
+   the first, as nearly as matters. Then the first counts, and those of smaller steps are of the roughness. */
+static bool is_rough(const gri_numbers *n, gri_tolerance t)
+{
+    const gri_estimate *a = &n->first, *b = &n->second;
+    if (!b->made || isnan(a->value) || isnan(b->value)) return false;
+    const bool agree = fabs(a->value - b->value) <= gri_tolerated(t, a->value) + a->error + b->error;
+    return !agree && b->residual <= roughness_part * n->size;
+}
+
+/* Whether the value at x itself is beside the lines through its neighbours. What holds for these does not for
+   the derivative at x. */
+static bool is_apart(const gri_numbers *n)
+{
+    return n->second.made && n->second.bend / 2 * n->second.h[0] > roughness_part * n->size;
+}
+
+static bool counts(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
+{
+    if (!e->made || isnan(e->value)) return false;
+    if (is_rough(n, t)) return e == &n->first || e == &n->wide;
+    return !n->third.made || e == &n->third || !is_apart(n);
+}
+
+/* The estimated error, but not less than what the scatter of values at small steps makes of the step of the
+   estimate. The smallest of many rough numbers is small by chance. */
+static double honest_error(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
 {
     double rough = 0;
-    if (n->second.made && n->second.n_recent > 0) rough = roughness(&n->second, e->value);
+    if (is_rough(n, t))
+        rough = n->second.residual;
+    else if (e == &n->near || e == &n->third)
+        rough = gri_roughness(e, e->value);
+    else if (n->second.made)
+        rough = gri_roughness(&n->second, e->value);
     return fmax(e->error, 2 * rough / e->step) + n->quiet;
 }
 
@@ -47,10 +88,30 @@ static bool fits(const gri_estimate *e, double analytic, gri_tolerance t)
     return e->made && fabs(analytic - e->value) <= gri_tolerated(t, e->value);
 }
 
-static gri_want right(gr_check_element *e, const gri_estimate *numeric, double analytic, gri_tolerance t)
+/* The same of an estimate that was asked for to settle a doubt: it must be accurate itself. */
+static bool fits_well(const gri_estimate *e, double analytic, gri_tolerance t)
+{
+    return fits(e, analytic, t) && e->error <= gri_tolerated(t, e->value);
+}
+
+static gri_want conclude(gr_check_element *e, const gri_estimate *numeric, double analytic, gri_tolerance t,
+                         gr_verdict verdict)
 {
     fill(e, analytic, numeric->value, numeric->error, gri_tolerated(t, numeric->value));
-    e->verdict = GR_CHECK_RIGHT;
+    e->verdict = verdict;
+    return GRI_ENOUGH;
+}
+
+static gri_want right(gr_check_element *e, const gri_estimate *numeric, double analytic, gri_tolerance t)
+{
+    return conclude(e, numeric, analytic, t, GR_CHECK_RIGHT);
+}
+
+/* There is no numeric derivative. */
+static gri_want nothing(gr_check_element *e, double analytic, gri_tolerance t)
+{
+    fill(e, analytic, NAN, INFINITY, t.absolute);
+    e->verdict = GR_CHECK_WRONG;
     return GRI_ENOUGH;
 }
 
@@ -60,7 +121,7 @@ static bool is_kink(const gri_numbers *n, gri_tolerance t)
 {
     const gri_side *a = &n->side[0], *b = &n->side[1];
     if (a->edge || b->edge || isinf(a->value) || isinf(b->value)) return true;
-    const double rough = 2 * roughness(&n->second, n->second.value);
+    const double rough = 2 * gri_roughness(&n->second, n->second.value);
     const double error = fmax(a->error, rough / a->step) + fmax(b->error, rough / b->step);
     const double apart = fabs(a->value - b->value);
     return apart > gri_tolerated(t, fmax(fabs(a->value), fabs(b->value))) + kink_proof * error;
@@ -80,9 +141,8 @@ static bool is_between(const gri_numbers *n, double value, gri_tolerance t)
     return value >= low - slack && value <= high + slack;
 }
 
-static gri_want kink(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
+static gri_want kink(const gri_numbers *n, double analytic, gri_tolerance t, gr_check_element *e)
 {
-    const gri_tolerance t = gri_line_tolerance(l, n);
     const double a = n->side[0].value, b = n->side[1].value;
     const double middle = isfinite(a) && isfinite(b) ? a / 2 + b / 2
                           : isfinite(a)              ? a
@@ -98,20 +158,15 @@ static gri_want kink(const gri_line *l, const gri_numbers *n, double analytic, g
 
 /* ---- Nothing fits ---- */
 
-/* Whether the estimate denies the analytic value. */
-static bool denies(const gri_numbers *n, const gri_estimate *e, double analytic)
-{
-    return !e->made || isnan(e->value) || fabs(analytic - e->value) > proof * honest_error(n, e);
-}
-
 /* The estimate of the smallest error, in units of the tolerance. */
 static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
 {
-    const gri_estimate *all[] = {&n->first, &n->second, &n->third}, *best = NULL;
+    const gri_estimate *all[ESTIMATES], *best = NULL;
     double least = INFINITY;
-    for (int i = 0; i < 3; i++) {
-        if (!all[i]->made || isnan(all[i]->value)) continue;
-        const double error = honest_error(n, all[i]) / gri_tolerated(t, all[i]->value);
+    list(n, all);
+    for (int i = 0; i < ESTIMATES; i++) {
+        if (!counts(n, all[i], t)) continue;
+        const double error = honest_error(n, all[i], t) / gri_tolerated(t, all[i]->value);
         if (best && !(error < least)) continue;
         best = all[i];
         least = error;
@@ -119,34 +174,48 @@ static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
     return best;
 }
 
+/* Whether the estimates deny the analytic value: the best does, if there are others one of them agrees with it,
+   and none that could tell the two apart takes the other side. */
+static bool is_denied(const gri_numbers *n, const gri_estimate *best, double analytic, gri_tolerance t)
+{
+    const gri_estimate *all[ESTIMATES];
+    const double apart = fabs(analytic - best->value);
+    int others = 0, agreeing = 0;
+    if (!(apart > proof * honest_error(n, best, t))) return false;
+    list(n, all);
+    for (int i = 0; i < ESTIMATES; i++) {
+        if (all[i] == best || !counts(n, all[i], t)) continue;
+        const double error = honest_error(n, all[i], t);
+        others++;
+        agreeing += fabs(all[i]->value - best->value) <= agreement * apart;
+        if (error <= precision * apart && fabs(analytic - all[i]->value) <= proof * error) return false;
+    }
+    return others == 0 || agreeing > 0;
+}
+
 /* Values that scatter by more than their rounding come from larger numbers: of these the size counts. Only for
    differences that the scatter explains. */
-static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri_estimate *best)
+static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri_estimate *best,
+                              gri_tolerance t)
 {
     if (l->atol > 0 || !n->second.made) return 0;
-    const double size = roughness(&n->second, best->value) / l->accuracy;
-    return l->rtol / 100 * fmin(1, size / l->scale);
+    const double rough = is_rough(n, t) ? n->second.residual : gri_roughness(&n->second, best->value);
+    return l->rtol / 100 * fmin(1, rough / l->accuracy / l->scale) + t.relative * fabs(best->value);
 }
 
 static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
 {
     const gri_tolerance t = gri_line_tolerance(l, n);
     const gri_estimate *best = best_of(n, t);
-    if (!best) {
-        fill(e, analytic, NAN, INFINITY, t.absolute);
-        e->verdict = GR_CHECK_WRONG;
-        return GRI_ENOUGH;
-    }
-    fill(e, analytic, best->value, honest_error(n, best), gri_tolerated(t, best->value));
-    const double rough = rough_tolerance(l, n, best) + t.relative * fabs(best->value);
-    if (denies(n, &n->first, analytic) && denies(n, &n->second, analytic) && denies(n, &n->third, analytic))
-        e->verdict = GR_CHECK_WRONG;
-    else if (e->error <= rough) {
-        e->tolerance = rough;
-        e->verdict = GR_CHECK_RIGHT;
-    } else
-        e->verdict = GR_CHECK_UNDECIDED;
-    return GRI_ENOUGH;
+    if (!best) return nothing(e, analytic, t);
+    if (counts(n, &n->wide, t) && fits_well(&n->wide, analytic, t)) return right(e, &n->wide, analytic, t);
+    fill(e, analytic, best->value, honest_error(n, best, t), gri_tolerated(t, best->value));
+    const double rough = rough_tolerance(l, n, best, t);
+    e->verdict = is_denied(n, best, analytic, t) ? GR_CHECK_WRONG
+                 : e->error <= rough             ? GR_CHECK_RIGHT
+                                                 : GR_CHECK_UNDECIDED;
+    if (e->verdict == GR_CHECK_RIGHT) e->tolerance = rough;
+    return e->verdict == GR_CHECK_UNDECIDED && !n->wide.made ? GRI_WIDE : GRI_ENOUGH;
 }
 
 /* ---- The order of doubts ---- */
@@ -157,33 +226,38 @@ static bool may_be_kink(const gri_estimate *e, double analytic)
     return e->bent || isnan(e->value) || e->bend > beyond_bend * fabs(analytic - e->value);
 }
 
+static bool is_flat(const gri_numbers *n)
+{
+    return n->first.flat || n->second.flat || n->near.flat || n->third.flat || n->wide.flat;
+}
+
+/* Asks the sides, and those who came from there. */
+static gri_want follow_sides(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
+{
+    const gri_tolerance t = gri_line_tolerance(l, n);
+    if (!n->sided) return GRI_SIDES;
+    if (is_kink(n, t)) return kink(n, analytic, t, e);
+    if (!n->third.made) return GRI_THIRD;
+    if (fits_well(&n->third, analytic, t)) return right(e, &n->third, analytic, t);
+    if (fits(&n->first, analytic, t) && !is_apart(n)) return right(e, &n->first, analytic, t);
+    return settle(l, n, analytic, e);
+}
+
 gri_want gri_judge(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
 {
     const gri_tolerance t = gri_line_tolerance(l, n);
-    if (!n->finite || !isfinite(l->at)) {
-        fill(e, analytic, NAN, INFINITY, t.absolute);
-        e->verdict = GR_CHECK_WRONG;
-        return GRI_ENOUGH;
-    }
+    if (!n->finite || !isfinite(l->at)) return nothing(e, analytic, t);
     if (!n->first.made) return GRI_FIRST;
-    if (!isfinite(analytic)) {
-        fill(e, analytic, n->first.value, n->first.error, gri_tolerated(t, n->first.value));
-        e->verdict = GR_CHECK_WRONG;
-        return GRI_ENOUGH;
-    }
-    if ((n->first.flat || n->second.flat) && !n->stepped) return GRI_PLATEAU;
+    if (!isfinite(analytic)) return conclude(e, &n->first, analytic, t, GR_CHECK_WRONG);
+    if (is_flat(n) && !n->stepped) return GRI_PLATEAU;
     const bool first = fits(&n->first, analytic, t);
     if (first && !n->first.bent) return right(e, &n->first, analytic, t);
     if (!n->second.made) return GRI_SECOND;
-    const bool second = fits(&n->second, analytic, t) && n->second.error <= gri_tolerated(t, n->second.value);
-    if (second && !n->second.bent) return right(e, &n->second, analytic, t);
+    if (is_rough(n, t)) return first ? right(e, &n->first, analytic, t) : settle(l, n, analytic, e);
+    if (fits_well(&n->second, analytic, t) && !n->second.bent) return right(e, &n->second, analytic, t);
     if (first && !n->second.bent) return right(e, &n->first, analytic, t);
-    if (!may_be_kink(&n->second, analytic)) return settle(l, n, analytic, e);
-    if (!n->sided) return GRI_SIDES;
-    if (is_kink(n, t)) return kink(l, n, analytic, e);
-    if (!n->third.made) return GRI_THIRD;
-    if (fits(&n->third, analytic, t) && n->third.error <= gri_tolerated(t, n->third.value))
-        return right(e, &n->third, analytic, t);
-    if (first) return right(e, &n->first, analytic, t);
+    if (l->near > 0 && !n->near.made) return GRI_NEAR;
+    if (fits_well(&n->near, analytic, t) && !n->near.bent) return right(e, &n->near, analytic, t);
+    if (may_be_kink(n->near.made ? &n->near : &n->second, analytic)) return follow_sides(l, n, analytic, e);
     return settle(l, n, analytic, e);
 }

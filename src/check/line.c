@@ -11,12 +11,25 @@ static const double shrink_into_domain = 8;
 static const double side_shrink = GRI_SHRINK * GRI_SHRINK;
 /* The second pass begins at a step smaller by the first, or by the second with values of few digits. */
 static const double more_local = 200, less_local = 8, few_digits = 1e-10;
-/* The smallest step in units of max(|x|, 1); one at x itself of |x|. */
-static const double least_step = 1e-24, least_part = 8;
+/* Where values are of few digits, steps that are larger by this, but below 1, are tried, too. */
+static const double wider = 16, widest = 0.9;
+/* Where |x| is below this part of its unit, steps of its own size are tried, too. */
+static const double tiny = 1e-3;
+/* The smallest step in units of max(|x|, 1), or of |x|, if that is smaller; and that on one side of x, in
+   roundings of x. */
+static const double least_step = 1e-24, least_part = 1e-4, least_roundings_of_x = 8;
 /* A side that is followed from here, in units of the first step. */
 static const double side_start = 1.0 / 16;
 
-enum { MOST_STEPS = 48, SIDE_STEPS = 18, FIRST_ROWS = 3, SECOND_ROWS = 6, PLATEAU_POINTS = 9 };
+enum {
+    MOST_STEPS = 48,
+    MOST_SHRINKS = 400,
+    STEP_BITS = 6,
+    SIDE_STEPS = 18,
+    LEAST_ROWS = 3,
+    MORE_ROWS = 2,
+    PLATEAU_POINTS = 9
+};
 
 bool gri_line_prepare(gri_line *l, gri_blocks *blocks)
 {
@@ -74,12 +87,24 @@ static double size_of(const gri_line *l, int64_t k, const double *a, const doubl
 
 /* ---- Evaluating ---- */
 
+/* The size of the smallest x on the line that is not 0. */
+static double smallest_x(const gri_line *l)
+{
+    double least = INFINITY;
+    if (l->element >= 0) return l->at != 0 ? fabs(l->at) : INFINITY;
+    for (int64_t j = 0; j < l->subject->n; j++)
+        if (l->direction[j] != 0 && l->x[j] != 0) least = fmin(least, fabs(l->x[j]));
+    return least;
+}
+
 void gri_line_begin(gri_line *l, int64_t j, const double *direction)
 {
     l->element = j;
     l->direction = direction;
     l->at = j >= 0 ? l->x[j] : 0;
     l->scale = fmax(fabs(l->at), 1);
+    l->near = smallest_x(l);
+    if (!(l->near < tiny * l->scale)) l->near = 0;
     memset(l->moved, 0, (size_t)l->subject->m);
     for (int64_t k = 0; k < l->rows; k++) {
         l->numbers[k] = (gri_numbers){.finite = is_finite(l, k, l->y)};
@@ -116,12 +141,14 @@ gri_tolerance gri_line_tolerance(const gri_line *l, const gri_numbers *n)
 /* ---- Central differences ---- */
 
 /* Adds what a pair of evaluations says about a row. False if it is not finite there. */
-static bool add_pair(gri_line *l, int64_t k, double low, double high, int least_rows)
+static bool add_pair(gri_line *l, int64_t k, double low, double high, int more)
 {
     gri_numbers *n = &l->numbers[k];
     gri_table *t = &n->table;
     if (!is_finite(l, k, l->above) || !is_finite(l, k, l->below)) {
-        gri_table_clear(t, GRI_SHRINK * GRI_SHRINK);
+        const double expected = t->expected;
+        gri_table_clear(t, 2);
+        t->expected = expected;
         return false;
     }
     const double width = high - low, size = size_of(l, k, l->above, l->below, 1);
@@ -135,44 +162,65 @@ static bool add_pair(gri_line *l, int64_t k, double low, double high, int least_
                               .value = difference_of(l, k, l->above, l->below) / width,
                               .noise = n->noise,
                               .bend = right - left});
-    t->done = gri_table_done(t, tolerance, n->noise, least_rows);
+    t->done = gri_table_done(t, tolerance, n->noise, LEAST_ROWS, more);
     return true;
 }
 
 /* All rows that are active and not done. *any: one of them is finite here; returns whether all are done. */
-static bool add_pairs(gri_line *l, double low, double high, int least_rows, bool *any)
+static bool add_pairs(gri_line *l, double low, double high, int more, bool *any)
 {
     bool done = true;
     *any = false;
     for (int64_t i = 0; i < l->subject->m; i++) l->moved[i] |= l->above[i] != l->below[i];
     for (int64_t k = 0; k < l->rows; k++) {
         if (!l->active[k] || l->numbers[k].table.done) continue;
-        *any |= add_pair(l, k, low, high, least_rows);
+        *any |= add_pair(l, k, low, high, more);
         done &= l->numbers[k].table.done;
     }
     return done;
 }
 
-static gr_status pass(gri_line *l, double h, int least_rows)
+/* h with its first bits only, so that x + h is exact. */
+static double round_step(double h)
 {
-    for (int64_t k = 0; k < l->rows; k++)
-        if (l->active[k]) gri_table_clear(&l->numbers[k].table, GRI_SHRINK * GRI_SHRINK);
-    for (int i = 0; i < MOST_STEPS && h > least_step * l->scale; i++) {
+    int exponent;
+    const double fraction = frexp(h, &exponent);
+    return ldexp(floor(ldexp(fraction, STEP_BITS)), exponent - STEP_BITS);
+}
+
+static gr_status pass(gri_line *l, double h, gri_want what)
+{
+    const double least = fmin(least_step * l->scale, l->near > 0 ? l->near * least_part : INFINITY);
+    const int more = what == GRI_FIRST || what == GRI_WIDE ? 0
+                                                           : MORE_ROWS; /* they are to show roughness, too */
+    for (int64_t k = 0; k < l->rows; k++) {
+        if (!l->active[k]) continue;
+        gri_table_clear(&l->numbers[k].table, 2);
+        if (what == GRI_SECOND) l->numbers[k].table.expected = l->numbers[k].first.value;
+    }
+    for (int steps = 0, shrinks = 0; steps < MOST_STEPS && shrinks < MOST_SHRINKS && h > least;) {
+        const double step = round_step(h);
         double high, low;
-        gr_status status = evaluate(l, l->at + h, &high, l->above);
-        if (status == GR_OK) status = evaluate(l, l->at - h, &low, l->below);
+        gr_status status = evaluate(l, l->at + step, &high, l->above);
+        if (status == GR_OK) status = evaluate(l, l->at - step, &low, l->below);
         if (status != GR_OK) return status;
         if (!(high > l->at && l->at > low)) break;
         bool any;
-        if (add_pairs(l, low, high, least_rows, &any)) break;
+        if (add_pairs(l, low, high, more, &any)) break;
         h /= any ? GRI_SHRINK : shrink_into_domain;
+        steps += any;
+        shrinks += !any;
     }
     return GR_OK;
 }
 
 static gri_estimate *estimate_of(gri_numbers *n, gri_want what)
 {
-    return what == GRI_FIRST ? &n->first : what == GRI_SECOND ? &n->second : &n->third;
+    return what == GRI_FIRST    ? &n->first
+           : what == GRI_SECOND ? &n->second
+           : what == GRI_NEAR   ? &n->near
+           : what == GRI_WIDE   ? &n->wide
+                                : &n->third;
 }
 
 /* The step that a row's pass is to begin with. */
@@ -180,6 +228,8 @@ static double start_of(const gri_line *l, const gri_numbers *n, gri_want what)
 {
     const double first = n->table.rows ? n->table.first_step : l->step * l->scale;
     if (what == GRI_FIRST) return l->step * l->scale;
+    if (what == GRI_NEAR) return l->step * l->near;
+    if (what == GRI_WIDE) return fmin(l->step * wider, widest) * l->scale;
     if (what == GRI_SECOND) return first / (l->accuracy > few_digits ? less_local : more_local);
     return fmin(fmax(n->side[0].step, n->side[1].step) * side_shrink, first);
 }
@@ -189,7 +239,7 @@ static gr_status find_slopes(gri_line *l, gri_want what)
     double h = INFINITY;
     for (int64_t k = 0; k < l->rows; k++)
         if (l->active[k]) h = fmin(h, start_of(l, &l->numbers[k], what));
-    const gr_status status = pass(l, h, what == GRI_FIRST ? FIRST_ROWS : SECOND_ROWS);
+    const gr_status status = pass(l, h, what);
     for (int64_t k = 0; k < l->rows && status == GR_OK; k++) {
         gri_numbers *n = &l->numbers[k];
         if (!l->active[k]) continue;
@@ -202,35 +252,42 @@ static gr_status find_slopes(gri_line *l, gri_want what)
 
 /* ---- Slopes from one side ---- */
 
+/* What is much smaller than the function is not looked at: it may be rounding. */
+static void note_change(gri_side *s, double change)
+{
+    for (int i = GRI_COLUMNS - 1; i > 0; i--) s->change[i] = s->change[i - 1];
+    s->change[0] = change;
+    s->changes++;
+}
+
 static void add_side(gri_line *l, int64_t k, int which, double distance, const double *y)
 {
     gri_numbers *n = &l->numbers[k];
     gri_side *s = &n->side[which];
     if (!is_finite(l, k, y)) {
-        gri_table_clear(&s->table, side_shrink);
-        s->finite = 0;
+        gri_table_clear(&s->table, 1);
+        s->finite = s->changes = 0;
         s->scatter = 0;
         return;
     }
     const double size = size_of(l, k, y, l->y, 1), sign = which ? 1 : -1;
     n->size = fmax(n->size, size);
-    for (int i = GRI_COLUMNS - 1; i > 0; i--) s->change[i] = s->change[i - 1];
-    s->change[0] = sign * difference_of(l, k, y, l->y);
+    const double change = sign * difference_of(l, k, y, l->y);
     s->noise = 2 * l->accuracy * size + n->staircase;
     s->finite++;
+    if (fabs(change) > sqrt(l->accuracy) * n->size) note_change(s, change);
     const double before = s->table.step;
     gri_table_add(&s->table, gri_line_tolerance(l, n),
-                  (gri_slope){.h = distance, .value = s->change[0] / distance, .noise = s->noise / distance});
+                  (gri_slope){.h = distance, .value = change / distance, .noise = s->noise / distance});
     /* How far the function is from the line of the best slope so far, at steps that are smaller yet. */
-    s->scatter = s->table.step != before ? 0
-                                         : fmax(s->scatter, fabs(s->change[0] - s->table.value * distance));
+    s->scatter = s->table.step != before ? 0 : fmax(s->scatter, fabs(change - s->table.value * distance));
 }
 
 /* Whether the slope grows as a power of the step, steadily: at a jump as 1/h. */
 static bool is_unbounded(const gri_side *s)
 {
     const double least = 1.2 / side_shrink, most = 1.2, steady = 0.2;
-    if (s->finite < GRI_COLUMNS || !(fabs(s->change[0]) > 10 * s->noise)) return false;
+    if (s->changes < GRI_COLUMNS || !(fabs(s->change[0]) > 10 * s->noise)) return false;
     const double ratio = s->change[0] / s->change[1];
     if (!(ratio > least && ratio < most)) return false;
     for (int i = 1; i + 1 < GRI_COLUMNS; i++)
@@ -258,10 +315,11 @@ static gr_status find_sides(gri_line *l)
     for (int64_t k = 0; k < l->rows; k++)
         for (int side = 0; side < 2 && l->active[k]; side++) {
             l->numbers[k].side[side] = (gri_side){.value = NAN};
-            gri_table_clear(&l->numbers[k].side[side].table, side_shrink);
+            gri_table_clear(&l->numbers[k].side[side].table, 1);
         }
-    double h = l->step * side_start * l->scale;
-    for (int i = 0; i < SIDE_STEPS && h > least_part * epsilon_of(l) * fabs(l->at); i++, h /= side_shrink) {
+    double h = l->step * side_start * (l->near > 0 ? l->near : l->scale);
+    for (int i = 0; i < SIDE_STEPS && h > least_roundings_of_x * epsilon_of(l) * fabs(l->at);
+         i++, h /= side_shrink) {
         double high, low;
         gr_status status = evaluate(l, l->at + h, &high, l->above);
         if (status == GR_OK) status = evaluate(l, l->at - h, &low, l->below);
@@ -285,6 +343,16 @@ static gr_status find_sides(gri_line *l)
 
 /* ---- Staircases ---- */
 
+/* The largest step of those where it was flat. */
+static double flat_step(const gri_numbers *n)
+{
+    const gri_estimate *all[] = {&n->first, &n->second, &n->near, &n->third, &n->wide};
+    double h = 0;
+    for (int i = 0; i < 5; i++)
+        if (all[i]->flat) h = fmax(h, all[i]->step);
+    return h;
+}
+
 /* A function computed in few digits is flat near x although it is not; so is a relu. The one has more flat
    places with steps between them, on both sides. Looks at points farther out than the kink of a relu can be. */
 static gr_status find_plateaus(gri_line *l)
@@ -296,7 +364,7 @@ static gr_status find_plateaus(gri_line *l)
         if (!l->active[k]) continue;
         n->stepped = true;
         n->staircase = 0;
-        h = fmax(h, fmax(n->first.flat ? n->first.step : 0, n->second.flat ? n->second.step : 0));
+        h = fmax(h, flat_step(n));
     }
     for (int side = -1; side <= 1; side += 2) {
         double got;
@@ -317,7 +385,8 @@ static gr_status find_plateaus(gri_line *l)
         gri_numbers *n = &l->numbers[k];
         if (!l->active[k]) continue;
         if (n->seen[0] != (STANDS | MOVES) || n->seen[1] != (STANDS | MOVES)) n->staircase = 0;
-        if (n->staircase > 0) n->first.made = n->second.made = n->third.made = n->sided = false;
+        if (n->staircase > 0)
+            n->first.made = n->second.made = n->near.made = n->third.made = n->wide.made = n->sided = false;
     }
     return GR_OK;
 }

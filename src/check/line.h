@@ -17,8 +17,10 @@ typedef enum gri_want {
     GRI_FIRST,   /* central differences from the largest step */
     GRI_PLATEAU, /* whether the function is a staircase */
     GRI_SECOND,  /* central differences from a much smaller step: more local */
+    GRI_NEAR,    /* central differences from steps of the size of x, where that is tiny */
     GRI_SIDES,   /* slopes from the left and from the right */
-    GRI_THIRD    /* central differences from where these converged */
+    GRI_THIRD,   /* central differences from where these converged */
+    GRI_WIDE     /* central differences from a larger step: less rounding */
 } gri_want;
 
 /* The slope on one side. */
@@ -27,15 +29,17 @@ typedef struct gri_side {
     double value,
         error; /* +-inf: grows without bound; NaN: no function there, or no convergence (error inf) */
     double step;
-    bool edge;                  /* not finite at the smallest steps */
-    int finite;                 /* steps in a row at which it was */
-    double change[GRI_COLUMNS]; /* y - y(x) at the last steps, the newest first */
+    bool edge;  /* not finite at the smallest steps */
+    int finite; /* steps in a row at which it was */
+    double
+        change[GRI_COLUMNS]; /* y - y(x) at the last steps at which it was worth mention, the newest first */
+    int changes;
     double noise, scatter;
 } gri_side;
 
 typedef struct gri_numbers {
     bool finite; /* y(x) is */
-    gri_estimate first, second, third;
+    gri_estimate first, second, near, third, wide;
     gri_side side[2];    /* from below, from above */
     bool sided, stepped; /* whether the answers about sides and plateaus are there */
     double size;         /* of y: the most that was met */
@@ -57,6 +61,7 @@ typedef struct gri_line {
     int64_t element; /* -1: a direction */
     const double *direction;
     double at, scale; /* x_j, and the unit of steps */
+    double near;      /* the size of x, if it is tiny; else 0 */
     /* What is found out. */
     gri_numbers *numbers;  /* of each row */
     uint8_t *active;       /* rows that still want it */

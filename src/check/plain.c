@@ -144,9 +144,10 @@ static gr_status reverse(gri_subject *s, int64_t rows, const double *u, double *
     if (!u) unit = gri_take(&blocks, p->m, sizeof *unit);
     if (!u && !unit) return no_memory(s, blocks.refused);
     for (int64_t k = 0; k < rows && status == GR_OK; k++) {
-        if (unit) unit[k] = 1;
+        if (unit) unit[k] = gri_unit(k);
         status = call_product(p, "vjp", p->f->vjp, u ? u + k * p->m : unit, p->m, &p->product);
-        if (status == GR_OK) memcpy(to + k * s->n, p->product.data, (size_t)s->n * sizeof *to);
+        for (int64_t j = 0; j < s->n && status == GR_OK; j++)
+            to[k * s->n + j] = p->product.data[j] / (unit ? unit[k] : 1);
         if (unit) unit[k] = 0;
     }
     gri_give_back(&blocks);
@@ -171,9 +172,9 @@ static gr_status columns(gri_subject *s, double *to)
     double *unit = gri_take(&blocks, s->n, sizeof *unit);
     if (!unit) return no_memory(s, blocks.refused);
     for (int64_t j = 0; j < s->n && status == GR_OK; j++) {
-        unit[j] = 1;
+        unit[j] = gri_unit(j);
         status = call_product(p, "jvp", p->f->jvp, unit, s->n, &p->column);
-        for (int64_t i = 0; i < p->m && status == GR_OK; i++) to[i * s->n + j] = p->column.data[i];
+        for (int64_t i = 0; i < p->m && status == GR_OK; i++) to[i * s->n + j] = p->column.data[i] / unit[j];
         unit[j] = 0;
     }
     gri_give_back(&blocks);

@@ -52,4 +52,8 @@ struct gri_subject {
     gr_status (*no_memory)(gri_subject *s, size_t bytes);
 };
 
+/* What stands in unit vectors for the 1, and is divided by afterwards, without rounding: a product that forgets a
+   sign or a size is not right for 1 only. */
+static inline double gri_unit(int64_t k) { return k % 2 ? 0.5 : -2; }
+
 #endif

@@ -8,6 +8,8 @@ bool gri_is_worse(const gr_check_element *a, const gr_check_element *b)
 {
     if (a->verdict != b->verdict) return a->verdict > b->verdict;
     if (a->order != b->order) return a->order < b->order; /* the next one is of what is wrong already */
+    const bool place = a->at.element >= 0;
+    if (place != (b->at.element >= 0)) return place; /* that of a direction says little */
     const double x = a->error / a->tolerance, y = b->error / b->tolerance;
     if (isnan(x) || isnan(y)) return isnan(x) && !isnan(y);
     return x > y;
@@ -88,6 +90,7 @@ void gri_tally(gr_check_result *r, const gr_check_options *o, const gri_subject 
 {
     const bool fails = gri_fails(e->verdict, o->accept_kinks);
     e->order = s->order;
+    e->at.element = j;
     if (fails && r->failed == 0) r->n_worst = 0; /* there was the least exact one of those that pass */
     r->elements++;
     r->failed += fails;

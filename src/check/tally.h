@@ -12,8 +12,8 @@ static inline bool gri_fails(gr_verdict verdict, bool accept_kinks)
     return verdict != GR_CHECK_RIGHT && !(verdict == GR_CHECK_NOT_DIFFERENTIABLE && accept_kinks);
 }
 
-/* Whether a is worse than b: by verdict, then by order, the first before the second, then by error in
-   tolerances; NaN is the worst. */
+/* Whether a is worse than b: by verdict, then by order, the first before the second, then elements before
+   combinations, then by error in tolerances; NaN is the worst. */
 bool gri_is_worse(const gr_check_element *a, const gr_check_element *b);
 
 /* Empty, and not passed. */
