@@ -37,6 +37,7 @@
  *   dot.h       drawings
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
+ *   sweep.h     trying them on operands of all kinds
  */
 #ifndef GRADUS_H
 #define GRADUS_H
@@ -53,5 +54,6 @@
 #include "gradus/dot.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"
+#include "gradus/sweep.h"
 
 #endif
