@@ -11,7 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 720, HEIGHT = 440, LEFT = 78, RIGHT = 20, TOP = 40, BOTTOM = 56, MOST_TICKS = 64, STYLES = 6 };
+enum {
+    WIDTH = 720,
+    HEIGHT = 440,
+    LEFT = 78,
+    RIGHT = 20,
+    TOP = 40,
+    BOTTOM = 56,
+    MOST_TICKS = 64,
+    STYLES = 6,
+    LEGEND_WIDTH = 220,
+    LEGEND_LINE = 18
+};
 
 static const char *const colours[STYLES] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
 static const char *const dashes[STYLES] = {"", "7 4", "2 3", "9 3 2 3", "14 4", "4 2"};
@@ -115,7 +126,8 @@ static void put_escaped(FILE *f, const char *text)
 static void put_tick(FILE *f, const axis *a, double v)
 {
     const double e = v != 0 ? log10(fabs(v)) : 0;
-    if (a->logarithmic && fabs(e - round(e)) < 1e-9 && fabs(e) > 2.5) {
+    const bool wide = a->logarithmic && a->high - a->low > 3;
+    if (wide && fabs(e - round(e)) < 1e-9 && fabs(e) > 0.5) {
         fprintf(f, "10<tspan dy=\"-5\" font-size=\"9\">%s%d</tspan>", e < 0 ? "−" : "", abs((int)lround(e)));
         return;
     }
@@ -234,25 +246,49 @@ static void put_series(FILE *f, const axis *x, const axis *y, int k, const plot_
     fputs("</g>\n", f);
 }
 
+/* How many points of the data lie in a box of pixels. */
+static int points_in(const axis *x, const axis *y, int n, const plot_series *series, double left, double top)
+{
+    int inside = 0;
+    for (int k = 0; k < n; k++)
+        for (int i = 0; i < series[k].n; i++) {
+            if (!can_show(x, x_of(&series[k], i)) || !can_show(y, series[k].y[i])) continue;
+            const double px = pixel(x, x_of(&series[k], i)) - left, py = pixel(y, series[k].y[i]) - top;
+            inside += px >= 0 && px <= LEGEND_WIDTH && py >= 0 && py <= n * LEGEND_LINE;
+        }
+    return inside;
+}
+
+/* In the corner that hides least of the data. */
 static void put_legend(FILE *f, const axis *x, const axis *y, int n, const plot_series *series)
 {
-    double at = y->to + 14;
+    double best_left = 0, best_top = 0;
+    int least = -1;
+    for (int corner = 0; corner < 4; corner++) {
+        const double left = corner % 2 ? x->from + 8 : x->to - LEGEND_WIDTH;
+        const double top = corner / 2 ? y->from - n * LEGEND_LINE - 8 : y->to + 4;
+        const int hidden = points_in(x, y, n, series, left, top);
+        if (least >= 0 && hidden >= least) continue;
+        least = hidden;
+        best_left = left;
+        best_top = top;
+    }
+    double at = best_top + 13;
     for (int k = 0; k < n; k++) {
         if (!series[k].label) continue;
-        const double left = x->to - 8;
         if (series[k].style != PLOT_POINTS) {
             fputs("<line", f);
-            put_attribute(f, "x1", left - 34);
-            put_attribute(f, "x2", left);
+            put_attribute(f, "x1", best_left);
+            put_attribute(f, "x2", best_left + 34);
             put_attribute(f, "y1", at - 4);
             put_attribute(f, "y2", at - 4);
             fputc(' ', f);
             put_stroke(f, k);
             fputs("/>\n", f);
         }
-        if (series[k].style != PLOT_LINE) put_mark(f, k, left - 17, at - 4);
-        put_text(f, left - 42, at, "text-anchor=\"end\"", series[k].label);
-        at += 18;
+        if (series[k].style != PLOT_LINE) put_mark(f, k, best_left + 17, at - 4);
+        put_text(f, best_left + 42, at, "", series[k].label);
+        at += LEGEND_LINE;
     }
 }
 
