@@ -31,7 +31,7 @@
  *   autograd.h  gradients, of any order
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
- *   check.h     derivatives against numbers
+ *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   dot.h       drawings
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own

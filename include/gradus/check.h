@@ -113,7 +113,7 @@ typedef enum gr_comparison {
     GR_COMPARE_ADJOINT      /* u . (J v) by the JVP, as `numeric`, with (J' u) . v by the VJP */
 } gr_comparison;
 
-enum { GR_CHECK_NAME_BYTES = 64, GR_CHECK_WORST = 16, GR_CHECK_FAULTS = 8, GR_CHECK_REPORT_BYTES = 16384 };
+enum { GR_CHECK_NAME_BYTES = 64, GR_CHECK_WORST = 16, GR_CHECK_FAULTS = 8, GR_CHECK_REPORT_BYTES = 32768 };
 
 /* A place in an array: position in row-major order, and by axes. */
 typedef struct gr_check_place {
@@ -244,17 +244,32 @@ GR_API gr_status gr_check_plain(const gr_plain_function *f, const double *x, con
 /* ---- Reports ---- */
 
 /* Each writes as snprintf does: at most `room` bytes with the final zero; returns the length of the whole
-   text. GR_CHECK_REPORT_BYTES are enough. `to` may be NULL if room is 0. Numbers have a point in every
-   locale. */
+   text. GR_CHECK_REPORT_BYTES are enough for all that a check can say. `to` may be NULL if room is 0. The text
+   ends with a newline. Numbers have a point in every locale. A NULL result reads as a check that was not
+   made. */
 
-/* For people: a line of summary, guesses at the fault, and a table of the worst elements, worst first. A check that passed is
-   one line and its least exact element. */
+/* For people: a line of summary, guesses at the fault and advice, and a table of the worst elements that are
+   not right, worst first. A check that passed is one line and its least exact element.
+
+     gradient check FAILED: layer: 12 derivatives compared: 3 wrong; order 1, full, 85 evaluations
+       all 3 derivatives by b: 2 times too large: a factor of 2
+
+       verdict  derivative         analytic  numeric  its error  difference  tolerance
+       wrong    d y[0,1] / d b[1]         4        2    1.2e-12           2   2.01e-06
+
+   y is the output, y' its first derivatives; (u.y) a random combination of its elements; v a random direction
+   of the input, or of all inputs. "its error" is the estimate of how wrong the numeric one is. An input without
+   a name is inputs[0] and so on. Control characters, and bytes that are no UTF-8, are written as \x1F. */
 GR_API size_t gr_check_report(const gr_check_result *result, char *to, size_t room);
-/* One test point of the Test Anything Protocol, version 13: "ok <number> - <name>", or "not ok" with a block of
-   YAML about what failed. */
+/* One test point of the Test Anything Protocol, version 13: "ok <number> - <name>", or "not ok" with a block
+   of YAML about what failed. A number below 1 is left out. The line "TAP version 13" and the plan "1..n" are
+   the caller's: GR_CHECK_MAIN (check_test.h) writes them. */
 GR_API size_t gr_check_tap(const gr_check_result *result, int number, char *to, size_t room);
-/* One JSON object on one line: all fields of the result. NaN and infinities, which JSON lacks, are the strings
-   "nan", "inf", "-inf". */
+/* One JSON object on one line: all fields of the result, by their names; counted arrays have their length,
+   `index` one number per axis, verdicts their names, other enumerators theirs in lower case and without
+   prefix. `worst` is null if nothing was compared, `verdict` if the check was not made; a fault has a `text`
+   in words, too. Numbers have 17 digits; NaN and infinities, which JSON lacks, are the strings "nan", "inf",
+   "-inf". */
 GR_API size_t gr_check_json(const gr_check_result *result, char *to, size_t room);
 
 GR_END_DECLS
