@@ -198,6 +198,13 @@ static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
     return best;
 }
 
+/* Whether there was a kink as large as that at large steps, and at small ones rounding hides it. */
+static bool may_have_drowned(const gri_numbers *n, double apart, gri_tolerance t)
+{
+    if (!n->first.bent || !n->second.made || is_of_roughness(n, &n->second, t)) return false;
+    return apart <= n->first.bend && apart <= n->second.blur;
+}
+
 /* Whether the estimates deny the analytic value: the best does, if there are others one of them agrees with it,
    and none that could tell the two apart takes the other side. */
 static bool is_denied(const gri_numbers *n, const gri_estimate *best, double analytic, gri_tolerance t)
@@ -206,8 +213,7 @@ static bool is_denied(const gri_numbers *n, const gri_estimate *best, double ana
     const double apart = fabs(analytic - best->value);
     int others = 0, agreeing = 0;
     if (!(apart > proof * honest_error(n, best))) return false;
-    if (n->first.bent && apart <= n->first.bend && n->second.blur >= apart)
-        return false; /* a kink that drowns? */
+    if (may_have_drowned(n, apart, t)) return false;
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (all[i] == best || !counts(n, all[i], t)) continue;
