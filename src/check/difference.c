@@ -5,8 +5,6 @@
 
 /* An estimated error below this part of the tolerance is small enough. */
 static const double enough = 0.01;
-/* Rounding moves a difference of one-sided slopes by so many times as much as the central slope. */
-static const double bend_noise = 8;
 /* The slopes of a smooth function approach each other: what is left at step 0 is below this part of what there
    is at the smallest step. */
 static const double approached = 0.05;
@@ -86,7 +84,7 @@ gri_estimate gri_table_result(const gri_table *t, gri_tolerance tolerance, doubl
     gri_estimate e = {.made = true, .value = t->value, .error = t->error, .step = t->step, .flat = t->flat};
     e.bend = fabs(t->bend[0]);
     e.residual = t->residual;
-    e.bent = is_bent(t, gri_tolerated(tolerance, isnan(t->value) ? 0 : t->value) + bend_noise * noise);
+    e.bent = is_bent(t, gri_tolerated(tolerance, isnan(t->value) ? 0 : t->value) + GRI_BEND_NOISE * noise);
     e.rows = t->rows < GRI_KEPT_ROWS ? t->rows : GRI_KEPT_ROWS;
     memcpy(e.row, t->row, sizeof e.row);
     memcpy(e.h, t->h, sizeof e.h);

@@ -22,6 +22,7 @@ typedef struct gri_estimate {
     double step; /* h of the best entry */
     bool bent;   /* slopes from both sides do not approach each other */
     double bend; /* how far they are apart at the smallest step */
+    double blur; /* how far apart rounding alone can make them there */
     bool
         flat; /* 0, because the function did not move any more at small steps, although it did at large ones */
     double residual; /* how far the function was, at all steps, from the line that was expected */
@@ -59,6 +60,9 @@ static inline double gri_tolerated(gri_tolerance t, double value)
 {
     return t.absolute + t.relative * (value < 0 ? -value : value);
 }
+
+/* Rounding moves a difference of one-sided slopes by so many times as much as the central slope. */
+#define GRI_BEND_NOISE 8.0
 
 /* Empties it. */
 void gri_table_clear(gri_table *t, int power);

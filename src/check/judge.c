@@ -14,6 +14,8 @@ static const double proof = 4;
 static const double kink_proof = 10;
 /* An analytic value this far from the numeric one, in units of the bend that is left, is in no kink. */
 static const double beyond_bend = 0.1;
+/* A derivative known no better than by this part of itself may be one that there is not. */
+static const double unsettled = 0.1;
 /* Structure below this part of the function's size, at small steps only, is roughness and not the function. */
 static const double roughness_part = 1e-6;
 /* Estimates agree if they are this much nearer to each other than the analytic value is to them. One of this error
@@ -156,9 +158,10 @@ static bool is_between(const gri_numbers *n, double value, gri_tolerance t)
     if (isinf(a) && isinf(b)) return true;
     const double low = fmin(a, b), high = fmax(a, b); /* of one, if the other is NaN */
     if (isinf(low) && isinf(high)) return true;
-    const double slack = gri_tolerated(t, isinf(low)    ? high
-                                          : isinf(high) ? low
-                                                        : fmax(fabs(low), fabs(high)));
+    const double most = isinf(low) ? high : isinf(high) ? low : fmax(fabs(low), fabs(high));
+    double slack = gri_tolerated(t, most);
+    for (int i = 0; i < 2; i++)
+        if (isfinite(n->side[i].value)) slack += proof * n->side[i].error;
     return value >= low - slack && value <= high + slack;
 }
 
@@ -195,6 +198,13 @@ static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
     return best;
 }
 
+/* Whether there was a kink as large as that at large steps, and at small ones rounding hides it. */
+static bool may_have_drowned(const gri_numbers *n, double apart, gri_tolerance t)
+{
+    if (!n->first.bent || !n->second.made || is_of_roughness(n, &n->second, t)) return false;
+    return apart <= n->first.bend && apart <= n->second.blur;
+}
+
 /* Whether the estimates deny the analytic value: the best does, if there are others one of them agrees with it,
    and none that could tell the two apart takes the other side. */
 static bool is_denied(const gri_numbers *n, const gri_estimate *best, double analytic, gri_tolerance t)
@@ -203,6 +213,7 @@ static bool is_denied(const gri_numbers *n, const gri_estimate *best, double ana
     const double apart = fabs(analytic - best->value);
     int others = 0, agreeing = 0;
     if (!(apart > proof * honest_error(n, best))) return false;
+    if (may_have_drowned(n, apart, t)) return false;
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (all[i] == best || !counts(n, all[i], t)) continue;
@@ -241,10 +252,11 @@ static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic,
 
 /* ---- The order of doubts ---- */
 
-/* Whether the analytic value could be one between the slopes of a kink. */
+/* Whether the analytic value could be one between the slopes of a kink, or the slopes go nowhere. */
 static bool may_be_kink(const gri_estimate *e, double analytic)
 {
-    return e->bent || isnan(e->value) || e->bend > beyond_bend * fabs(analytic - e->value);
+    return e->bent || e->error > unsettled * fabs(e->value) || isnan(e->value) ||
+           e->bend > beyond_bend * fabs(analytic - e->value);
 }
 
 static bool is_flat(const gri_numbers *n)

@@ -244,6 +244,8 @@ static gr_status find_slopes(gri_line *l, gri_want what)
         gri_numbers *n = &l->numbers[k];
         if (!l->active[k]) continue;
         *estimate_of(n, what) = gri_table_result(&n->table, gri_line_tolerance(l, n), n->noise);
+        gri_estimate *e = estimate_of(n, what);
+        e->blur = GRI_BEND_NOISE * l->accuracy * size_of(l, k, l->y, l->y, -1) / (2 * e->step);
         if (what == GRI_FIRST)
             n->quiet = l->accuracy * size_of(l, k, l->y, l->y, 0) / (2 * l->step * l->scale);
     }

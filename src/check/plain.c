@@ -6,6 +6,7 @@
  */
 #include "check/engine.h"
 #include "check/guard.h"
+#include "check/plain.h"
 #include "check/tally.h"
 
 #include <inttypes.h>
@@ -346,8 +347,8 @@ static gr_status prepare(plain *p, const double *x, int order)
     return GR_OK;
 }
 
-gr_status gr_check_plain(const gr_plain_function *f, const double *x, const gr_check_options *options,
-                         gr_check_result *result)
+gr_status gri_check_plain(const gr_allocator *allocator, const gr_plain_function *f, const double *x,
+                          const gr_check_options *options, gr_check_result *result)
 {
     const gr_check_options o = options ? *options : (gr_check_options){0};
     if (!result) return GR_ERR_ARGUMENT;
@@ -355,7 +356,7 @@ gr_status gr_check_plain(const gr_plain_function *f, const double *x, const gr_c
     if (!f) return gri_result_fail(result, GR_ERR_ARGUMENT, "NULL for the function");
     plain p = {.f = f, .result = result};
     gri_subject *s = &p.subject;
-    gri_memory_init(&p.memory, &(gr_allocator){0}, 0);
+    gri_memory_init(&p.memory, allocator, 0);
     p.blocks.memory = s->memory = &p.memory;
     s->get = get;
     s->set = set;
@@ -370,4 +371,10 @@ gr_status gr_check_plain(const gr_plain_function *f, const double *x, const gr_c
     gri_give_back(&p.blocks);
     gri_memory_trim(&p.memory);
     return status == GR_OK ? gri_result_end(result) : gri_result_fail(result, status, result->message);
+}
+
+gr_status gr_check_plain(const gr_plain_function *f, const double *x, const gr_check_options *options,
+                         gr_check_result *result)
+{
+    return gri_check_plain(&(gr_allocator){0}, f, x, options, result);
 }
