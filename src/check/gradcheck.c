@@ -10,6 +10,7 @@
 #include "graph/graph.h"
 #include "check/engine.h"
 #include "check/tally.h"
+#include "gradus/functional.h"
 #include "gradus/ops.h"
 #include "base/random.h"
 #include "ops/kernels/copy.h"
@@ -291,29 +292,7 @@ static gr_status reverse(gri_subject *s, int64_t rows, const double *u, double *
     return g->status;
 }
 
-/* sum of gradients . v: a number that is linear in the cotangent. */
-static gr_tensor product_with(tensors *t, const gr_tensor *gradients, const double *v)
-{
-    gr_tensor sum = gr_scalar(t->g, GR_F64, 0);
-    for (int p = 0; p < t->subject.n_parts; p++) {
-        const gr_tensor direction = leaf_of(t->g, gr_type_of(gradients[p]), t->parts[p].shape,
-                                            v + t->parts[p].first, -1);
-        const gr_tensor term = gr_sum(gr_mul(gradients[p], direction), GR_ALL_AXES, false);
-        sum = gr_add(sum, gr_type_of(term) == GR_F64 ? term : gr_cast(term, GR_F64));
-    }
-    return sum;
-}
-
-/* A cotangent to differentiate by; its values do not matter. */
-static gr_tensor ones(const tensors *t)
-{
-    gr_tensor u;
-    void *data = make_leaf(t->g, t->type, t->subject.output, &u);
-    for (int64_t i = 0; data && i < t->subject.m; i++) store(data, t->type, i, 1);
-    return gr_set_requires_grad(u, true);
-}
-
-/* J v, as the derivative of (J' u) . v by u. */
+/* J v, by forward mode. */
 static gr_status forward(gri_subject *s, const double *v, double *to)
 {
     tensors *t = (tensors *)s;
@@ -321,15 +300,16 @@ static gr_status forward(gri_subject *s, const double *v, double *to)
     size_t bytes;
     gr_tensor *by = list_inputs(t, &bytes);
     if (!by) return g->status;
-    gr_tensor *gradients = by + s->n_parts, result;
+    gr_tensor *tangents = by + s->n_parts, result;
     const gr_scope scope = gr_scope_begin(g);
     const gri_node *node = call_again(t);
     const gr_tensor y = node ? gri_handle(g, node) : gri_invalid(g);
-    const gr_tensor u = ones(t);
-    gr_grad(1, &y, s->n_parts, by, &u, &(gr_grad_options){.record = true}, gradients);
-    const gr_tensor sum = g->status == GR_OK ? product_with(t, gradients, v) : gri_invalid(g);
-    if (g->status == GR_OK && gr_grad(1, &sum, 1, &u, NULL, NULL, &result) == GR_OK)
+    for (int p = 0; p < s->n_parts; p++)
+        tangents[p] = leaf_of(g, gr_type_of(by[p]), t->parts[p].shape, v + t->parts[p].first, -1);
+    gr_no_grad_begin(g);
+    if (gr_jvp(1, &y, s->n_parts, by, tangents, &result) == GR_OK)
         copy_out(to, &gri_resolve(result, "gradcheck")->array);
+    gr_no_grad_end(g);
     gr_scope_end(scope, 0, NULL);
     gri_free(&g->memory, by, bytes);
     return g->status;

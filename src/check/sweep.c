@@ -528,6 +528,7 @@ static bool check_order(sweep *s, int order, gr_check_result *r)
     const trial t = {.op = &s->rule, .type = s->type, .how = s->how, .values = s->how, .pattern = 0};
     gr_check_options o = s->o.check;
     o.order = order;
+    o.forward = true; /* what the descriptor says of tangents, too */
     if (!o.seed) o.seed = s->o.graph.seed;
     if (!o.name) o.name = s->op->name;
     if (o.mode == GR_CHECK_AUTO && s->elements > FULLY_CHECKED) o.mode = GR_CHECK_FAST;
