@@ -865,6 +865,8 @@ static void test_report(void)
     const size_t length = gr_check_report(&r, text, sizeof text);
     CHECK(length == strlen(text) && length < sizeof text);
     CHECK_TEXT(text, "FAILED");
+    CHECK_TEXT(text, "1 wrong");
+    CHECK_TEXT(text, "/ d speed[1,2] ");
     CHECK(gr_check_report(&r, little, sizeof little) == length);
     CHECK(strlen(little) == sizeof little - 1 && !strncmp(text, little, sizeof little - 1));
     CHECK(gr_check_report(&r, NULL, 0) == length);
