@@ -477,6 +477,154 @@ static void test_not_finite(void)
     gr_graph_destroy(g);
 }
 
+/* ---- Modes ---- */
+
+FUNCTION(mixed, gr_tanh(gr_add(gr_matmul(in[0], in[1]), in[2])))
+
+/* Each mode finds a wrong rule, and says where. */
+static void test_modes(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor in[] = {gr_named(leaf(g, GR_SHAPE(3, 4), 2, 0.5), "x"), leaf(g, GR_SHAPE(3, 4), -1, 0.3)};
+    for (gr_check_mode mode = GR_CHECK_AUTO; mode <= GR_CHECK_FAST; mode++)
+        for (int forward = 0; forward < 2; forward++) {
+            gr_check_options o = {.mode = mode, .order = 2, .forward = forward};
+            fault_kind fault = NONE;
+            gr_check_result r;
+            CHECK(gr_gradcheck(g, faulty_product, 2, in, &fault, &o, &r) == GR_OK && r.passed);
+            CHECK(r.mode == (mode == GR_CHECK_AUTO ? GR_CHECK_FULL : mode) && r.order == 2);
+            const int64_t adjoint = forward ? 2 * 2 : 0, forms = forward ? 2 : 1;
+            if (mode <= GR_CHECK_FULL) CHECK(r.elements == forms * (24 * 12 + 36 * 24) + adjoint);
+            if (mode == GR_CHECK_COTANGENTS) CHECK(r.elements == forms * (24 + 36) + adjoint);
+            if (mode == GR_CHECK_FAST) CHECK(r.elements == forms * (2 + 2) + adjoint);
+            fault = ONE_ELEMENT;
+            CHECK(gr_gradcheck(g, faulty_product, 2, in, &fault, &o, &r) == GR_OK && !r.passed);
+            CHECK(r.verdict == GR_CHECK_WRONG && r.worst.at.element == FAULTY_ELEMENT && r.worst.input == 0);
+            CHECK(!strcmp(r.worst.name, "x") && r.n_faults == 0);
+            if (mode == GR_CHECK_FULL) CHECK(r.worst.of.element == FAULTY_ELEMENT);
+            o.order = 1;
+            fault = NO_COTANGENT; /* not linear in its cotangent: the JVP made of the rule is 0 */
+            CHECK(gr_gradcheck(g, faulty_product, 2, in, &fault, &o, &r) == GR_OK && !r.passed);
+        }
+    gr_graph_destroy(g);
+}
+
+/* Inputs by the 10^4: one pair of evaluations for each step and direction, not for each element. */
+static void test_fast(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor in[] = {leaf(g, GR_SHAPE(4, 50), 0, 0.1),
+                            gr_named(leaf(g, GR_SHAPE(50, 200), 0, 0.1), "w"), leaf(g, GR_SHAPE(200), 0, 1)};
+    const gr_check_options fast = {.mode = GR_CHECK_FAST, .order = 2};
+    gr_check_result r;
+    CHECK(gr_gradcheck(g, mixed, 3, in, NULL, &fast, &r) == GR_OK && r.passed);
+    CHECK(r.evaluations < 150 && r.elements == 4 && r.worst.input == -1 && r.worst.at.element == -1);
+    const gr_tensor x = leaf(g, GR_SHAPE(1000), 1, 0.2);
+    int64_t at = 777;
+    CHECK(gr_gradcheck(g, cut, 1, &x, &at, &(gr_check_options){.mode = GR_CHECK_FAST}, &r) == GR_OK);
+    CHECK(!r.passed && r.worst.input == 0 && r.worst.at.element == 777 && r.evaluations < 2000);
+    gr_graph_destroy(g);
+}
+
+/* ---- f32 ---- */
+
+static void test_single_precision(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor in[] = {gr_keep(gr_normal(g, GR_F32, GR_SHAPE(3, 4), 0, 1)),
+                            gr_keep(gr_normal(g, GR_F32, GR_SHAPE(4, 2), 0, 1)),
+                            gr_keep(gr_normal(g, GR_F32, GR_SHAPE(2), 0, 1))};
+    float before[12], after[12];
+    gr_read(in[0], before, 12);
+    for (gr_check_mode mode = GR_CHECK_FULL; mode <= GR_CHECK_FAST; mode++) {
+        gr_check_result r;
+        const gr_check_options o = {.order = 2, .mode = mode, .forward = true};
+        CHECK(gr_gradcheck(g, mixed, 3, in, NULL, &o, &r) == GR_OK && r.passed && r.order == 2);
+        if (!r.passed) explain("f32", &r);
+    }
+    gr_read(in[0], after, 12);
+    CHECK(!memcmp(before, after, sizeof before));
+    CHECK(check(g, softmax, 1, in, NULL, 1).passed);
+    gr_graph_destroy(g);
+}
+
+/* An f64 input that meets an f32 one, and a result in f32: the rougher type decides. */
+FUNCTION(both_types, gr_mul(gr_exp(in[0]), gr_cast(gr_sin(in[1]), GR_F32)))
+FUNCTION(times_1_01, gr_mul(gr_square(in[0]), gr_add_scalar(gr_scale(gr_detach(in[0]), 0.01), 1)))
+
+static void test_mixed_types(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor in[] = {gr_keep(gr_normal(g, GR_F32, GR_SHAPE(3), 0, 1)), leaf(g, GR_SHAPE(3), 0, 1)};
+    const gr_check_result r = check(g, both_types, 2, in, NULL, 2);
+    CHECK(r.passed && r.elements == 6 * 3 + 9 * 6);
+    if (!r.passed) explain("both types", &r);
+    const gr_check_result wrong = check(g, times_1_01, 1, in, NULL, 1);
+    CHECK(!wrong.passed && wrong.verdict == GR_CHECK_WRONG);
+    gr_graph_destroy(g);
+}
+
+/* ---- Not deterministic ---- */
+
+static gr_tensor counting(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n;
+    return gr_add_scalar(gr_square(in[0]), 1e-9 * ++*(int *)user);
+}
+
+static void test_not_deterministic(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = leaf(g, GR_SHAPE(3), 1, 0.1);
+    int calls = 0;
+    gr_check_result r = check(g, counting, 1, &x, &calls, 2);
+    CHECK(!r.passed && r.verdict == GR_CHECK_NOT_DETERMINISTIC && r.status == GR_OK);
+    CHECK_TEXT(r.message, "function: not deterministic: element 0 of its value is");
+    int uses = 0; /* its rule is right at the first use and not at the second */
+    r = check(g, fickle, 1, &x, &uses, 1);
+    CHECK(!r.passed && r.verdict >= GR_CHECK_WRONG);
+    gr_graph_destroy(g);
+}
+
+/* ---- Guesses ---- */
+
+static void test_guesses(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor in[] = {gr_named(leaf(g, GR_SHAPE(3, 4), 2, 0.5), "x"), leaf(g, GR_SHAPE(3, 4), -1, 0.3)};
+    static const struct {
+        fault_kind fault;
+        int order;
+        gr_fault_kind kind;
+        double factor;
+    } guesses[] = {{FLIPPED, 1, GR_FAULT_SIGN, 0},
+                   {FACTOR, 1, GR_FAULT_FACTOR, 2},
+                   {MISSING, 1, GR_FAULT_FACTOR, 0.5},
+                   {ONE_ELEMENT, 1, GR_FAULT_NONE, 0},
+                   {NOT_A_NUMBER, 1, GR_FAULT_NONE, 0}};
+    for (size_t i = 0; i < sizeof guesses / sizeof *guesses; i++)
+        for (gr_check_mode mode = GR_CHECK_FULL; mode <= GR_CHECK_COTANGENTS; mode++) {
+            fault_kind fault = guesses[i].fault;
+            gr_check_result r;
+            CHECK(gr_gradcheck(g, faulty_product, 2, in, &fault, &(gr_check_options){.mode = mode}, &r) ==
+                  GR_OK);
+            CHECK(r.n_faults == (guesses[i].kind != GR_FAULT_NONE));
+            CHECK(r.n_faults == 0 || (r.faults[0].kind == guesses[i].kind && r.faults[0].input == 0));
+            CHECK(r.n_faults == 0 || (r.faults[0].factor == guesses[i].factor && r.faults[0].order == 1));
+            CHECK(r.n_faults == 0 || (r.faults[0].elements >= 12 && !strcmp(r.faults[0].name, "x")));
+        }
+    const gr_tensor square_pair[] = {leaf(g, GR_SHAPE(4, 4), 0, 1), leaf(g, GR_SHAPE(4, 4), 0, 1)};
+    const gr_op *op = &transposed;
+    gr_check_result r = check(g, apply_op, 2, square_pair, &op, 1);
+    CHECK(r.n_faults == 1 && r.faults[0].kind == GR_FAULT_TRANSPOSED && r.faults[0].input == 0);
+    const gr_tensor bias[] = {square_pair[0], leaf(g, GR_SHAPE(4), 0, 1)};
+    op = &unsummed;
+    r = check(g, apply_op, 2, bias, &op, 1);
+    CHECK(r.n_faults == 1 && r.faults[0].kind == GR_FAULT_BROADCAST && r.faults[0].input == 1);
+    CHECK(r.faults[0].axis == 0);
+    gr_graph_destroy(g);
+}
+
 /* ---- Everything as before ---- */
 
 static bool same_bits(gr_tensor t, const double *values)
@@ -744,6 +892,12 @@ int main(void)
     RUN(test_through_user);
     RUN(test_undecided);
     RUN(test_not_finite);
+    RUN(test_modes);
+    RUN(test_fast);
+    RUN(test_single_precision);
+    RUN(test_mixed_types);
+    RUN(test_not_deterministic);
+    RUN(test_guesses);
     RUN(test_restores);
     RUN(test_restores_views);
     RUN(test_failing_functions);

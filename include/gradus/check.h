@@ -39,18 +39,24 @@
  *   Random numbers have random signs and sizes in [0.5, 1.5): nothing is left out, and nothing cancels by
  *   symmetry (softmax with a cotangent of ones has gradient 0, right or wrong).
  *
- *   Order 2 does the same to the first derivatives: differences of them against the second ones; and so on.
+ *   Unit vectors have -2 and 1/2 for the 1: products that forget a sign or a size are not right for 1 only.
+ *
+ *   Order 2 does the same to the first derivatives: differences of them against the second ones; and so on. Of
+ *   a function of tensors with several outputs these are the first derivatives of u . y for one random u.
  *
  * VERDICTS, one for each element
  *   right        |analytic - numeric| <= atol + rtol |numeric|. The tolerance depends on nothing else: neither
  *                on the number of elements nor on how rough the numbers are.
- *   wrong        outside it, by more than the numeric derivative can be wrong itself, confirmed with other
- *                steps. NaN and infinity, on either side, are never right.
- *   undecided    outside it, but the function's values are too rough to tell: raise `accuracy` or a
- *                tolerance, or rescale.
+ *   wrong        outside it, by more than the numeric derivative can be wrong itself; a second estimate, from
+ *                other steps, agrees with that. NaN and infinity, on either side, are never right, nor is
+ *                anything where the function itself is not finite.
+ *   undecided    outside it, but the function's values are too rough to tell: say how exact they are in
+ *                `accuracy`, raise a tolerance, or rescale.
  *   not differentiable here    the slopes from the left and from the right differ, and the analytic value is
- *                between them, as that of a convention (relu at 0) would be; outside them it is wrong.
- *   A function that gives different values for the same x is not deterministic, whatever its derivatives.
+ *                between them, as that of a convention (relu at 0) would be; outside them it is wrong. Also at
+ *                a jump, at a vertical tangent, and where the function ends (sqrt at 0).
+ *   A function that gives different values for the same x is not deterministic, whatever its derivatives; so is
+ *   one whose derivatives are others when they are asked for again, after it was called elsewhere.
  */
 #ifndef GRADUS_CHECK_H
 #define GRADUS_CHECK_H
@@ -63,7 +69,7 @@ GR_BEGIN_DECLS
 
 typedef enum gr_check_mode {
     GR_CHECK_AUTO = 0,   /* full for at most 64 outputs, or 4 per input element, and 2^20 elements of the
-                            Jacobian; else by cotangents */
+                            Jacobian, and always for no more outputs than directions; else by cotangents */
     GR_CHECK_FULL,       /* each element of the Jacobian */
     GR_CHECK_COTANGENTS, /* each element of the inputs, outputs combined at random */
     GR_CHECK_FAST        /* inputs and outputs combined at random */
@@ -80,8 +86,10 @@ typedef struct gr_check_options {
     bool forward;    /* JVPs, too: against numbers, and against VJPs: u . (J v) = (J' u) . v */
     uint64_t seed;   /* of all random choices */
     double rtol;     /* relative tolerance, below 1; 0 means 1e-6, with f32 1e-3 */
-    double atol;     /* absolute tolerance; 0 means rtol / 100 times the size of y per unit of max(|x_j|, 1),
-                             but at most rtol / 100: small functions are not judged more mildly. A tiny
+    double atol;     /* absolute tolerance; 0 means rtol / 100 (with f32 rtol / 10) times the size of y per
+                             unit of max(|x_j|, 1), but at most that of size 1: small functions are not judged
+                             more mildly. At least 8 roundings of 1: terms of that size may have cancelled. In
+                             orders above 1 the size is that of the function itself, if that is larger. A tiny
                              number, as 1e-300, means none */
     double step;     /* largest h, in units of max(|x_j|, 1), below 1; 0 means 1/73, with f32 1/17 */
     double accuracy; /* relative accuracy of the function's values; 0 means that of their type. Say 1e-7
@@ -167,8 +175,10 @@ typedef struct gr_check_fault {
 typedef struct gr_check_result {
     bool passed;        /* made, and everything is right (or not differentiable, if that is accepted) */
     gr_verdict verdict; /* the worst of all elements */
-    gr_status status;   /* whether the check could be made */
-    char message[1024]; /* if not: why. If the function is not deterministic: where and how */
+    gr_status status; /* whether the check could be made; if not, nothing else but message and name is set */
+    char message
+        [1024]; /* if not: why. If the function is not deterministic: where and how. If a plain function
+                           left something unwritten: what. Else empty */
     char name[GR_CHECK_NAME_BYTES]; /* of the function */
     int order;                      /* highest order that was checked; 0: none */
     gr_check_mode mode;             /* of order 1, as it was chosen */
@@ -177,7 +187,9 @@ typedef struct gr_check_result {
     int64_t wrong, undecided, not_differentiable;
     int64_t evaluations;    /* of the function */
     gr_check_element worst; /* = worst_elements[0]; all zero if nothing was compared */
-    int n_worst; /* the worst, the worst first: by verdict, then by error / tolerance; NaN is the worst of all */
+    int n_worst; /* those that let the check fail, the worst first; if none does, the least exact one. By
+                    verdict, then by order (what is wrong in the first derivatives may be so in the second), then
+                    elements before combinations, then by error / tolerance; NaN is the worst */
     gr_check_element worst_elements[GR_CHECK_WORST];
     int n_faults;
     gr_check_fault faults[GR_CHECK_FAULTS];
@@ -191,7 +203,8 @@ typedef struct gr_check_result {
    Inputs of type i32 or bool are passed to f as they are. f is called many times and must compute the same
    from the same values; what it draws from the generator of the graph is the same in each call. Several
    outputs: return them flattened (gr_reshape to -1) and joined (gr_concat). To fail, f returns an invalid
-   handle: after a failed operation, or after gr_graph_fail.
+   handle: after a failed operation, or after gr_graph_fail. An input given twice is checked once, at its first
+   place.
 
    The elements are changed in place, so f may also reach its inputs through `user`, as a model reaches its
    parameters. Afterwards, also after an error, values are as they were, bit for bit, and a history recorded
@@ -207,7 +220,7 @@ GR_API gr_status gr_gradcheck(gr_graph *g, gr_function f, int n_inputs, const gr
 
 /* Each returns 0, or another number to fail (GR_ERR_CALLBACK), and fills what its last array but `user` is
    for, all of it: what is left unwritten counts as NaN, and writing beyond it is noticed. They read x and
-   must not change it. */
+   the vector and must not change them (GR_ERR_CALLBACK). */
 typedef int gr_plain_value(const double *x, double *y, void *user);
 typedef int gr_plain_product(const double *x, const double *vector, double *product, void *user);
 
@@ -237,7 +250,8 @@ typedef struct gr_plain_function {
 
 /* Checks at x (n numbers). Needs no graph: memory is taken and given back. Returns what result->status is;
    result->message says more. An order above 1 without hessian and hvp is GR_ERR_ARGUMENT; order 0 means as
-   high as there are derivatives. options and x of n = 0 may be NULL. */
+   high as there are derivatives. Order 2 is held against the first form of the first derivatives that order 1
+   has found right; without one, result->order stays 1. options and x of n = 0 may be NULL. */
 GR_API gr_status gr_check_plain(const gr_plain_function *f, const double *x, const gr_check_options *options,
                                 gr_check_result *result);
 

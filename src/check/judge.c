@@ -232,7 +232,8 @@ static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri
 {
     if (l->atol > 0 || !n->second.made) return 0;
     const double rough = gri_roughness(&n->second, best->value);
-    return l->rtol / 100 * fmin(1, rough / l->accuracy / l->scale) + t.relative * fabs(best->value);
+    return gri_line_most_absolute(l) * fmin(1, rough / l->accuracy / l->scale) +
+           t.relative * fabs(best->value);
 }
 
 static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)

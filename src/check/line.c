@@ -131,9 +131,11 @@ gr_status gri_line_end(gri_line *l)
                            : l->subject->move(l->subject, l->x, 0, NULL);
 }
 
+double gri_line_most_absolute(const gri_line *l) { return l->rtol / (l->subject->single ? 10 : 100); }
+
 gri_tolerance gri_line_tolerance(const gri_line *l, const gri_numbers *n)
 {
-    const double automatic = l->rtol / 100 * fmin(1, fmax(n->size, l->subject->size) / l->scale);
+    const double automatic = gri_line_most_absolute(l) * fmin(1, fmax(n->size, l->subject->size) / l->scale);
     const double least = least_roundings * epsilon_of(l) / l->scale;
     return (gri_tolerance){l->atol > 0 ? l->atol : fmax(automatic, least), l->rtol};
 }

@@ -77,6 +77,8 @@ void gri_line_begin(gri_line *l, int64_t j, const double *direction);
 gr_status gri_line_find(gri_line *l, gri_want what);
 gr_status gri_line_end(gri_line *l);
 
+/* The automatic absolute tolerance for a function of size 1 or more, and the tolerance for a row. */
+double gri_line_most_absolute(const gri_line *l);
 gri_tolerance gri_line_tolerance(const gri_line *l, const gri_numbers *n);
 
 #endif
