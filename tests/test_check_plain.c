@@ -449,7 +449,7 @@ static void test_few_digits(void)
     double wrong[] = {0, -cos(0.4), 2 * cos(0.4), 5}; /* 0: a staircase is flat nearly everywhere */
     for (int i = 0; i < 4; i++) {
         f.user = &wrong[i];
-        CHECK(check(&f, NULL, GR_OK).verdict == GR_CHECK_WRONG);
+        CHECK(check(&f, NULL, GR_OK).verdict == (i == 0 ? GR_CHECK_UNDECIDED : GR_CHECK_WRONG));
         CHECK(check(&f, &(gr_check_options){.accuracy = 6e-8, .rtol = 1e-2}, GR_OK).verdict ==
               GR_CHECK_WRONG);
     }
