@@ -253,17 +253,6 @@ static bool is_of_stairs(const gri_line *l, const gri_numbers *n, const gri_esti
     return !declared && fabs(analytic) <= t.absolute && honest_error(n, best) > gri_tolerated(t, best->value);
 }
 
-/* Values that scatter by more than their rounding come from larger numbers: of these the size counts. Only for
-   differences that the scatter explains. */
-static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri_estimate *best,
-                              gri_tolerance t)
-{
-    if (l->atol > 0 || !n->second.made) return 0;
-    const double rough = gri_roughness(&n->second, best->value);
-    return gri_line_most_absolute(l) * fmin(1, rough / l->accuracy / l->scale) +
-           t.relative * fabs(best->value);
-}
-
 static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
 {
     const gri_tolerance t = gri_line_tolerance(l, n);
@@ -272,10 +261,9 @@ static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic,
     if (!n->wide.made && !is_any_exact(n, t)) return GRI_WIDE;
     if (counts(n, &n->wide, t) && fits_well(n, &n->wide, analytic, t)) return right(e, &n->wide, analytic, t);
     fill(e, analytic, best->value, honest_error(n, best), gri_tolerated(t, best->value));
-    const double rough = rough_tolerance(l, n, best, t);
     const bool denied = is_denied(n, best, analytic, t) && !is_of_stairs(l, n, best, analytic, t);
-    e->verdict = denied ? GR_CHECK_WRONG : e->error <= rough ? GR_CHECK_RIGHT : GR_CHECK_UNDECIDED;
-    if (e->verdict == GR_CHECK_RIGHT) e->tolerance = rough;
+    const bool fitting = fits(best, analytic, t); /* it was not the first */
+    e->verdict = fitting ? GR_CHECK_RIGHT : denied ? GR_CHECK_WRONG : GR_CHECK_UNDECIDED;
     return e->verdict == GR_CHECK_UNDECIDED && !n->wide.made ? GRI_WIDE : GRI_ENOUGH;
 }
 

@@ -269,7 +269,7 @@ static gr_status find_slopes(gri_line *l, gri_want what)
 
 /* ---- Slopes from one side ---- */
 
-/* What is much smaller than the function is not looked at: it may be rounding. */
+/* From where they are much smaller than the function they are not looked at: that may be rounding. */
 static void note_change(gri_side *s, double change)
 {
     for (int i = GRI_COLUMNS - 1; i > 0; i--) s->change[i] = s->change[i - 1];
@@ -284,6 +284,7 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
     if (!is_finite(l, k, y)) {
         gri_table_clear(&s->table, 1);
         s->finite = s->changes = 0;
+        s->faded = false;
         s->scatter = 0;
         return;
     }
@@ -292,7 +293,8 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
     const double change = sign * difference_of(l, k, y, l->y);
     s->noise = 2 * l->accuracy * size + n->staircase;
     s->finite++;
-    if (fabs(change) > sqrt(l->accuracy) * n->size) note_change(s, change);
+    s->faded |= !(fabs(change) > sqrt(l->accuracy) * n->size);
+    if (!s->faded) note_change(s, change);
     const double before = s->table.step;
     gri_table_add(&s->table, gri_line_tolerance(l, n),
                   (gri_slope){.h = distance, .value = change / distance, .noise = s->noise / distance});

@@ -34,6 +34,7 @@ typedef struct gri_side {
     double
         change[GRI_COLUMNS]; /* y - y(x) at the last steps at which it was worth mention, the newest first */
     int changes;
+    bool faded; /* they are worth no mention any more */
     double noise, scatter;
 } gri_side;
 
