@@ -308,9 +308,10 @@ static bool is_unbounded(const gri_side *s)
     const double least = 1.2 / side_shrink, most = 1.2, steady = 0.2;
     if (s->changes < GRI_COLUMNS || !(fabs(s->change[0]) > 10 * s->noise)) return false;
     const double ratio = s->change[0] / s->change[1];
-    if (!(ratio > least && ratio < most)) return false;
-    for (int i = 1; i + 1 < GRI_COLUMNS; i++)
-        if (!(fabs(s->change[i] / s->change[i + 1] - ratio) < steady * ratio)) return false;
+    for (int i = 0; i + 1 < GRI_COLUMNS; i++) {
+        const double other = s->change[i] / s->change[i + 1];
+        if (!(other > least && other < most && fabs(other - ratio) < steady * ratio)) return false;
+    }
     return true;
 }
 
