@@ -534,11 +534,13 @@ static gr_status check(tensors *t, gr_check_result *r)
     const size_t bytes = (size_t)t->n * sizeof(saved_leaf);
     saved_leaf *saved = gri_alloc(&g->memory, bytes);
     if (!saved) return gri_fail_memory(g, "gradcheck", bytes);
-    const bool recording = g->recording;
+    const bool recording = g->recording, watching = g->watching;
     const uint32_t no_grad_depth = g->no_grad_depth;
     g->recording = true;
     g->no_grad_depth = 0;
+    g->watching = false; /* steps may lead out of the domain */
     const gr_status status = check_with_leaves(t, saved, r);
+    if (watching) g->watching = g->anomaly; /* which the function may have ended */
     g->recording = recording;
     g->no_grad_depth = no_grad_depth;
     g->rng = t->rng;
