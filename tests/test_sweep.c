@@ -54,6 +54,8 @@ enum mistake {
     WRITES_BEFORE,
     READS_BEHIND,
     ASKS_RECORDING,
+    LEAVES_NO_GRAD,
+    LEAVES_SCOPE,
     SAYS_NOTHING,
     MASK_255,
     /* in those of other families */
@@ -176,6 +178,8 @@ static gr_status blend_forward(const gr_call *c)
     if (mistake == MODIFIES_ATTRIBUTES) ((blend_attributes *)(uintptr_t)c->attributes)->unused++;
     if (mistake == WRITES_BEHIND && y && n > 8) y[n] = 0;
     if (mistake == WRITES_BEFORE && y && n > 8) y[-1] = 0;
+    if (mistake == LEAVES_NO_GRAD) gr_no_grad_begin(c->graph);
+    if (mistake == LEAVES_SCOPE) gr_name_scope_begin(c->graph, "inside");
     if (mistake == ASKS_RECORDING && y && n > 0 && !gr_is_recording(c->graph)) y[0] += 1;
     if (mistake == EXPANDED_STRIDE && y && n > 0 && c->in[0]->ndim == 2 && c->in[0]->strides[0] == 0)
         y[0] += 1;
@@ -874,6 +878,8 @@ static const wrong mistakes[] = {
     W(blend, WRITES_BEFORE, OUTSIDE, "next to the result"),
     W(blend, READS_BEHIND, UNWRITTEN, "[4] is"),
     W(blend, ASKS_RECORDING, RECORDING, "no_grad"),
+    W(blend, LEAVES_NO_GRAD, ERROR, "left it open"),
+    W(blend, LEAVES_SCOPE, ERROR, "left it open"),
     W(blend, SAYS_NOTHING, ERROR, "blend"),
     W(above, MASK_255, VALUE, "255 in a mask"),
     W(energy, EMPTY_ROW, UNWRITTEN, "[0] is"),

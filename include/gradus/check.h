@@ -203,8 +203,8 @@ typedef struct gr_check_result {
    Inputs of type i32 or bool are passed to f as they are. f is called many times and must compute the same
    from the same values; what it draws from the generator of the graph is the same in each call. Several
    outputs: return them flattened (gr_reshape to -1) and joined (gr_concat). To fail, f returns an invalid
-   handle: after a failed operation, or after gr_graph_fail. An input given twice is checked once, at its first
-   place.
+   handle: after a failed operation, or after gr_graph_fail. f cannot end scopes that were opened before it, and
+   what it leaves open is closed. An input given twice is checked once, at its first place.
 
    The elements are changed in place, so f may also reach its inputs through `user`, as a model reaches its
    parameters. Afterwards, also after an error, values are as they were, bit for bit, and a history recorded

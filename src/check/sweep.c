@@ -272,7 +272,13 @@ static gr_tensor apply(sweep *s, const trial *t, const operands *x)
     gr_graph *g = s->g;
     blank(s, t->pattern);
     if (t->no_grad) gr_no_grad_begin(g);
+    const gri_tidy before = gri_tidy_here(g);
     const gr_tensor y = gr_apply(g, t->op, s->sample.n, x->view, s->attributes);
+    if (!gri_is_tidy(g, &before)) {
+        fail(s, GR_SWEEP_ERROR, GR_ERR_STATE, "%s opened a scope or a no_grad region and left it open",
+             t->op->name);
+        gri_tidy_up(g, &before);
+    }
     if (t->no_grad) gr_no_grad_end(g);
     return y;
 }
@@ -532,7 +538,7 @@ static bool check_order(sweep *s, int order, gr_check_result *r)
     if (!o.seed) o.seed = s->o.graph.seed;
     if (!o.name) o.name = s->op->name;
     if (o.mode == GR_CHECK_AUTO && s->elements > FULLY_CHECKED) o.mode = GR_CHECK_FAST;
-    if (s->elements > FULLY_CHECKED && !o.max_elements) *r = (gr_check_result){.passed = false};
+    *r = (gr_check_result){.passed = false};
     if (!make_operands(s, &t, &x)) return false;
     gr_gradcheck(s->g, use_rule, s->sample.n, x.leaf, s, &o, r);
     s->result->comparisons += r->elements;
