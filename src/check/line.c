@@ -281,6 +281,7 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
 {
     gri_numbers *n = &l->numbers[k];
     gri_side *s = &n->side[which];
+    s->steps++;
     if (!is_finite(l, k, y)) {
         gri_table_clear(&s->table, 1);
         s->finite = s->changes = 0;
@@ -317,11 +318,11 @@ static bool is_unbounded(const gri_side *s)
 
 static void finish_side(gri_side *s)
 {
-    s->edge = s->finite == 0;
+    s->edge = s->finite == 0 && s->steps > 0;
     s->value = s->table.value;
     s->step = s->table.step;
     s->error = fmax(s->table.error, 2 * s->scatter / s->step);
-    if (s->edge) {
+    if (s->finite == 0) {
         s->value = NAN;
         s->error = INFINITY;
     } else if (is_unbounded(s)) {

@@ -31,6 +31,7 @@ typedef struct gri_side {
     double step;
     bool edge;  /* not finite at the smallest steps */
     int finite; /* steps in a row at which it was */
+    int steps;  /* that were taken at all */
     double
         change[GRI_COLUMNS]; /* y - y(x) at the last steps at which it was worth mention, the newest first */
     int changes;
