@@ -132,8 +132,8 @@ typedef struct gr_check_element {
                                        random direction of all inputs */
     char name[GR_CHECK_NAME_BYTES]; /* of the input, cut off if long; "" if it has none */
     gr_check_place at;              /* in the input: the x_j */
-    gr_check_place
-        of; /* in the output, that is in y or, from order 2 on, in the derivatives one order lower: the y_i */
+    gr_check_place of; /* in the output: the y_i. From order 2 on in the derivatives one order lower, by all
+                          elements of the inputs one behind the other */
     double analytic, numeric;
     double numeric_error; /* estimate of the error of `numeric` */
     double error;         /* |analytic - numeric| */
