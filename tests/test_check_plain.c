@@ -185,6 +185,7 @@ static void test_wrong_forms(void)
         r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.worst.comparison == GR_COMPARE_FORWARD && r.n_faults == (mode != GR_CHECK_FAST));
         if (r.n_faults) CHECK(r.faults[0].kind == GR_FAULT_SIGN && r.faults[0].elements >= N);
+        if (r.n_faults) CHECK(r.faults[0].comparison == GR_COMPARE_FORWARD);
         s.mistake = JVP_ELEMENT;
         r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.verdict == GR_CHECK_WRONG && isnan(r.worst.analytic));
@@ -427,6 +428,61 @@ static void test_misbehaviour(void)
         }
 }
 
+static int one_value(const double *x, double *y, void *user)
+{
+    (void)user;
+    y[0] = x[0] * x[0] * x[0];
+    return 0;
+}
+
+static int one_gradient(const double *x, double *g, void *user)
+{
+    g[0] = 3 * x[0] * x[0] + *(const double *)user;
+    return 0;
+}
+
+static int corner(const double *x, double *y, void *user)
+{
+    (void)user;
+    y[0] = x[0] > 0 ? x[0] : 0;
+    return 0;
+}
+
+static int steep_gradient(const double *x, double *g, void *user)
+{
+    (void)x, (void)user;
+    g[0] = 2;
+    return 0;
+}
+
+/* What was left out of the description is said, where it cannot be concluded. */
+static void test_sizes_left_out(void)
+{
+    double off = 0;
+    gr_plain_function f = {.n = 1, .value = one_value, .jacobian = one_gradient, .user = &off};
+    gr_check_result r;
+    CHECK(gr_check_plain(&f, at, NULL, &r) == GR_ERR_CALLBACK);
+    CHECK_TEXT(r.message, "value wrote outside its array of 0 numbers: n is 1, m is 0");
+    f.output = GR_SHAPE(1, 1);
+    CHECK(gr_check_plain(&f, at, NULL, &r) == GR_OK && r.passed && r.worst.of.ndim == 2);
+    f.output = GR_SHAPE(2);
+    f.m = 1;
+    CHECK(gr_check_plain(&f, at, NULL, &r) == GR_ERR_SHAPE);
+}
+
+/* Where the derivative is 0 there is no factor that explains it, and at a kink no number. */
+static void test_no_guess_without_numbers(void)
+{
+    double off = 1e-5;
+    gr_plain_function f = {.n = 1, .m = 1, .value = one_value, .jacobian = one_gradient, .user = &off};
+    gr_check_result r;
+    CHECK(gr_check_plain(&f, (double[]){0}, NULL, &r) == GR_OK && r.wrong == 1 && r.n_faults == 0);
+    f.value = corner;
+    f.jacobian = steep_gradient;
+    CHECK(gr_check_plain(&f, (double[]){0}, NULL, &r) == GR_OK && r.wrong == 1 && r.n_faults == 0);
+    CHECK(r.worst.left == 0 && r.worst.right == 1);
+}
+
 static void test_unwritten(void)
 {
     subject s = {.mistake = UNWRITTEN};
@@ -435,6 +491,9 @@ static void test_unwritten(void)
     gr_check_result r = check(&f, NULL, GR_OK);
     CHECK(!r.passed && r.wrong == 1 && r.worst.at.element == 2 && r.worst.of.element == 1);
     CHECK(!strcmp(r.message, "mixture: jacobian left element 5 of its array unwritten"));
+    char text[GR_CHECK_REPORT_BYTES];
+    gr_check_report(&r, text, sizeof text);
+    CHECK_TEXT(text, "\n  jacobian left element 5 of its array unwritten\n");
     s.mistake = UNWRITTEN_Y;
     r = check(&f, NULL, GR_OK);
     CHECK(!r.passed && r.wrong == N && r.worst.of.element == 1);
@@ -611,6 +670,8 @@ int main(void)
     RUN(test_empty);
     RUN(test_misbehaviour);
     RUN(test_unwritten);
+    RUN(test_sizes_left_out);
+    RUN(test_no_guess_without_numbers);
     RUN(test_not_deterministic);
     RUN(test_wrong_arguments);
     RUN(test_each);

@@ -942,6 +942,21 @@ static void check_place(const wrong *w, const gr_sweep_failure *f)
     }
 }
 
+/* Tangents that are not what the descriptor promises are named as such: the rule is right. */
+static void test_wrong_tangents(void)
+{
+    gr_op op = blend;
+    mistake = NO_MISTAKE;
+    op.tangent = GR_TANGENT_LINEAR;
+    const gr_sweep_options small = {.samples = &small_samples};
+    const gr_sweep_result r = sweep(&op, &small);
+    CHECK(!r.passed && r.failures[0].cause == GR_SWEEP_DERIVATIVE);
+    CHECK_TEXT(r.failures[0].message, ", by JVP: analytic ");
+    CHECK_TEXT(r.failures[0].message, ": wrong; is its `tangent` right?");
+    op.tangent = GR_TANGENT_GENERAL;
+    CHECK(sweep(&op, &small).passed);
+}
+
 static void test_mistakes_are_named(void)
 {
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
@@ -1251,6 +1266,7 @@ int main(void)
     RUN(test_right_ones_pass);
     RUN(test_primitives_pass);
     RUN(test_mistakes_are_named);
+    RUN(test_wrong_tangents);
     RUN(test_recording_without_rule);
     RUN(test_sizes);
     RUN(test_domains);
