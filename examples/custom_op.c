@@ -1,6 +1,6 @@
 /*
  * A primitive of one's own, complete: y = x / (1 + x^2), elementwise, with its derivative rule, checked
- * against numbers, differentiated twice, and used in a small fit.
+ * against numbers, swept over all kinds of operands, differentiated twice, and used in a small fit.
  *
  * What is needed: infer (type and shape of the result), forward (the values), vjp (the rule, written with
  * operations, so that it can be differentiated again), a constant descriptor, a constructor.
@@ -31,12 +31,16 @@ static gr_tensor witch_vjp(const gr_call *call, gr_tensor gy, int i)
     const gr_tensor square = gr_square(call->operands[0]);
     const gr_tensor numerator = gr_add_scalar(gr_neg(square), 1);
     const gr_tensor denominator = gr_square(gr_add_scalar(square, 1));
-    return gr_mul(gy, gr_div(numerator, denominator));
+    return gr_chain_mul(gy, gr_div(numerator, denominator)); /* a product that a cotangent of 0 ends */
 }
+
+/* What it can be tried on: everything, elementwise. */
+static const gr_samples witch_samples = {.elementwise = true};
 
 static const gr_op witch = {
     .name = "witch",
     .arity = 1,
+    .samples = &witch_samples,
     .formula = "y = x / (1 + x^2)",
     .infer = witch_infer,
     .forward = witch_forward,
@@ -61,6 +65,12 @@ int main(void)
     char report[4096];
     gr_gradcheck(g, checked, 1, &x, NULL, &(gr_check_options){.order = 2}, &result);
     gr_check_report(&result, report, sizeof report);
+    printf("%s", report);
+
+    /* And on operands of all shapes and layouts: scalar, empty, large, transposed, ... */
+    gr_sweep_result sweep;
+    gr_sweep(&witch, NULL, &sweep);
+    gr_sweep_report(&sweep, report, sizeof report);
     printf("%s\n", report);
 
     /* 2. Derivatives of derivatives come for free: y'' = 2x (x^2 - 3) / (1 + x^2)^3. */
@@ -88,5 +98,5 @@ int main(void)
     const gr_status status = gr_graph_status(g);
     if (status != GR_OK) fprintf(stderr, "%s\n", gr_graph_error(g));
     gr_graph_destroy(g);
-    return status == GR_OK && result.passed ? 0 : 1;
+    return status == GR_OK && result.passed && sweep.passed ? 0 : 1;
 }

@@ -28,14 +28,16 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks
- *   autograd.h  gradients, of any order
+ *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
+ *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
- *   check.h     derivatives against numbers
+ *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
+ *   sweep.h     trying them on operands of all kinds
  */
 #ifndef GRADUS_H
 #define GRADUS_H
@@ -44,6 +46,7 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/functional.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/check.h"
@@ -51,5 +54,6 @@
 #include "gradus/dot.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"
+#include "gradus/sweep.h"
 
 #endif

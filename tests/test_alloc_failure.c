@@ -106,8 +106,11 @@ static double twenty_operands(gr_graph *g)
     const gr_tensor index = gr_cast(gr_arange(g, GR_F64, 10, 0, 3), GR_I32);
     const gr_tensor picked = gr_index_select(slices, 1, index), hot = gr_one_hot(index, 60, GR_F64);
     gr_backward(gr_add(gr_mean(gr_square(picked), GR_ALL_AXES, false),
-                       total(gr_logsumexp(picked, GR_AXES(0), true))));
-    return sum_of(gr_gradient(p)) + sum_of(hot) +
+                       gr_add(total(gr_logsumexp(picked, GR_AXES(0), true)),
+                              total(gr_norm(gr_chain_div(picked, gr_exp(picked)), GR_AXES(0), true)))));
+    const gr_tensor large = gr_mean(gr_full(g, GR_F64, GR_SHAPE(9, 2), 1e308), GR_AXES(0),
+                                    false); /* copies */
+    return sum_of(gr_gradient(p)) + sum_of(hot) + sum_of(gr_scale(large, 1e-308)) +
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 
@@ -178,10 +181,15 @@ static double checking(gr_graph *g)
     const gr_tensor inputs[] = {parameter(g, "p", GR_SHAPE(3, 4)), parameter(g, "q", GR_SHAPE(4, 3))};
     gr_check_result result;
     char text[GR_CHECK_REPORT_BYTES];
-    gr_gradcheck(g, checked_function, 2, inputs, NULL, &(gr_check_options){.order = 2, .max_elements = 3},
-                 &result);
-    const size_t length = gr_check_report(&result, text, sizeof text);
-    return result.passed ? result.worst.analytic + (double)result.elements + (double)length : 0;
+    double sum = 0;
+    for (gr_check_mode mode = GR_CHECK_AUTO; mode <= GR_CHECK_FAST; mode++) {
+        const gr_check_options o = {.order = 2, .max_elements = 3, .mode = mode, .forward = true};
+        gr_gradcheck(g, checked_function, 2, inputs, NULL, &o, &result);
+        const size_t length = gr_check_report(&result, text, sizeof text);
+        if (!result.passed) return 0;
+        sum += result.worst.analytic + (double)result.elements + (double)length;
+    }
+    return sum;
 }
 
 static double shadowing(gr_graph *g)
@@ -198,6 +206,36 @@ static double shadowing(gr_graph *g)
     if (gr_precision_shadow(2, roots, NULL, &report) != GR_OK) return 0;
     const size_t length = gr_precision_table(&report, text, sizeof text);
     return (double)length + report.result.exact + report.rows[0].lost + (double)report.operations;
+}
+
+static gr_tensor scalar_function(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n;
+    const gr_tensor y = gr_matmul(gr_tanh(gr_mul(in[0], *(gr_tensor *)user)), in[1]);
+    return total(gr_add(gr_square(gr_logsumexp(y, GR_AXES(0), true)), gr_max(y, GR_AXES(1), true)));
+}
+
+/* Both walks, recorded and not, of results and of a function, and what is put together of them. */
+static double functional(gr_graph *g)
+{
+    gr_tensor p = parameter(g, "p", GR_SHAPE(2, 4));
+    const gr_tensor inputs[] = {gr_full(g, GR_F64, GR_SHAPE(2, 4), 0.7),
+                                gr_full(g, GR_F64, GR_SHAPE(4, 3), 0.2)};
+    gr_tensor products[2], values[3], tangent;
+    gr_function_hvp(g, scalar_function, 2, inputs, &p, inputs, products, &values[0]);
+    double result = sum_of(products[0]) + sum_of(products[1]) + sum_of(values[0]);
+    values[1] = gr_function_hessian(g, scalar_function, 2, inputs, &p, 0, 1, NULL);
+    values[2] = gr_function_jvp(g, scalar_function, 2, inputs, &p, inputs, NULL);
+    gr_backward(gr_add(total(values[1]), gr_add(values[2], total(products[0]))));
+    result += sum_of(gr_gradient(p));
+    gr_no_grad_begin(g);
+    result += sum_of(gr_function_hessian_diagonal(g, scalar_function, 2, inputs, &p, 1, NULL));
+    gr_function_vjp(g, scalar_function, 2, inputs, &p, GR_NONE, products, &values[0]);
+    gr_no_grad_end(g);
+    const gr_tensor parts[] = {p, p}, y = gr_square(gr_concat(2, parts, 0));
+    gr_jvp(1, &y, 1, &p, inputs, &tangent);
+    return result + sum_of(products[1]) + sum_of(tangent) + sum_of(gr_jacobian(y, p)) +
+           sum_of(gr_jacobian(total(y), p));
 }
 
 static bool add_up(const char *text, size_t length, void *user)
@@ -220,6 +258,85 @@ static double drawing(gr_graph *g)
     return sum + (double)length;
 }
 
+static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of, (void)user;
+    return gr_scale(gradient, 0.5);
+}
+
+/* Hooks, more than the table begins with, in walks of both kinds. */
+static double hooking(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    const gr_hook hook = gr_add_hook(w, halve, NULL);
+    gr_tensor h = w, gradient;
+    for (int i = 0; i < 40; i++) {
+        h = gr_tanh(h);
+        gr_add_hook(h, halve, NULL);
+        gr_add_hook(h, halve, NULL);
+    }
+    const gr_tensor loss = total(h);
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward(loss);
+    const double result = sum_of(gradient) + sum_of(gr_gradient(w));
+    if (hook.index) gr_remove_hook(hook);
+    return result;
+}
+
+/* Name scopes, more than the table begins with, under the eyes of anomaly mode. */
+static double naming(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    gr_tensor h = w;
+    size_t length = 0;
+    gr_anomaly_begin(g, NULL);
+    for (int i = 0; i < 40; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "block%d", i);
+        gr_name_scope_begin(g, name);
+        gr_name_scope_begin(g, "inner");
+        h = gr_tanh(h);
+        if (gr_is_valid(h)) length += strlen(gr_name_scope_of(h));
+        gr_name_scope_end(g);
+        gr_name_scope_end(g);
+    }
+    gr_backward(total(h));
+    gr_anomaly_end(g);
+    return sum_of(gr_gradient(w)) + (double)length;
+}
+
+/* A function that reads more from outside than the first table has room for, and has a checkpoint inside. */
+typedef struct outside {
+    gr_tensor w, many[20];
+} outside;
+static gr_tensor under_checkpoint(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    const outside *o = user;
+    gr_tensor h = gr_dropout(gr_tanh(gr_matmul(in[0], o->w)), 0.25, true);
+    (void)g, (void)n;
+    for (int i = 0; i < 20; i++) h = gr_add(h, o->many[i]);
+    return gr_slice(h, 1, 0, 9, 2);
+}
+static gr_tensor under_two(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    const gr_tensor h = gr_sin(in[0]), inner = gr_checkpoint(g, under_checkpoint, n, &h, user);
+    return gr_mul(gr_slice(h, 1, 0, 5, 1), inner);
+}
+static double checkpointing(gr_graph *g)
+{
+    gr_seed(g, 7);
+    outside o = {.w = parameter(g, "w", GR_SHAPE(9, 9))};
+    gr_tensor x = parameter(g, "p", GR_SHAPE(5, 9)), gradient;
+    for (int i = 0; i < 20; i++) o.many[i] = gr_scale(o.w.index ? gr_select(o.w, 0, i % 9) : o.w, i);
+    const gr_tensor y = gr_checkpoint(g, under_two, 1, &x, &o),
+                    loss = gr_mean(gr_square(y), GR_ALL_AXES, false);
+    gr_grad(1, &loss, 1, &x, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward_with(gr_add(loss, total(gr_square(gradient))), &(gr_backward_options){.retain = true});
+    gr_tensor product = GR_NONE;
+    gr_hvp(loss, 1, &x, &x, &product);
+    return sum_of(gr_gradient(x)) + sum_of(gr_gradient(o.w)) + gr_item(loss) + sum_of(product);
+}
+
 typedef struct scenario {
     const char *name;
     scenario_function *run;
@@ -230,7 +347,11 @@ static const scenario scenarios[] = {
     {"network", network},
     {"checking", checking},
     {"shadowing", shadowing},
+    {"functional", functional},
     {"drawing", drawing},
+    {"hooking", hooking},
+    {"naming", naming},
+    {"checkpointing", checkpointing},
     {"forward_backward", forward_backward},
     {"second_order", second_order},
     {"scopes", scopes},

@@ -40,6 +40,29 @@ static const gr_op product = {.name = "product",
                               .vjp = product_vjp,
                               .pull = never};
 
+/* The same, the rule asked for all operands at once. */
+static gr_status product_vjp_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    for (int i = 0; i < c->n; i++)
+        if (needed[i]) contributions[i] = rule(c, gy, i);
+    return gr_graph_status(c->graph);
+}
+static const gr_op product_at_once = {.name = "product",
+                                      .arity = 2,
+                                      .infer = product_infer,
+                                      .forward = product_forward,
+                                      .vjp_all = product_vjp_all,
+                                      .pull = never};
+
+/* The same, but promising that the rule serves for tangents, and without a fast path. */
+static const gr_op symmetric = {.name = "product",
+                                .arity = 2,
+                                .infer = product_infer,
+                                .forward = product_forward,
+                                .vjp = product_vjp,
+                                .tangent = GR_TANGENT_SYMMETRIC};
+static const gr_op *tested = &product;
+
 static gr_tensor right(const gr_call *c, gr_tensor gy, int i) { return gr_mul(gy, c->operands[1 - i]); }
 
 static gr_tensor resets(const gr_call *c, gr_tensor gy, int i)
@@ -181,7 +204,22 @@ static const hostile all[] = {{"reset", resets, GR_ERR_STATE},
 static gr_tensor build(gr_graph *g)
 {
     const gr_tensor operands[] = {s.param, s.second};
-    return gr_sum(gr_mul(s.second, gr_apply(g, &product, 2, operands, NULL)), GR_ALL_AXES, false);
+    return gr_sum(gr_mul(s.second, gr_apply(g, tested, 2, operands, NULL)), GR_ALL_AXES, false);
+}
+
+/* A walk over the loss, of one of the kinds that there are. */
+enum { BACKWARD, RECORDED, FORWARD, FORWARD_RECORDED, KINDS };
+static gr_status walk(gr_graph *g, int kind, gr_tensor loss)
+{
+    gr_tensor result, t = gr_ones(g, GR_F64, GR_SHAPE(2));
+    if (kind == BACKWARD) return gr_backward(loss);
+    if (kind == RECORDED)
+        return gr_grad(1, &loss, 1, &s.param, NULL, &(gr_grad_options){.record = true}, &result);
+    const bool record = kind == FORWARD_RECORDED;
+    if (!record) gr_no_grad_begin(g);
+    const gr_status status = gr_jvp(1, &loss, 1, &s.param, &t, &result);
+    if (!record) gr_no_grad_end(g);
+    return status;
 }
 
 static void stage_open(gr_graph *g)
@@ -208,22 +246,24 @@ static void check_goes_on(gr_graph *g, const char *what)
     if (gr_graph_status(g) != GR_OK || p[0] != 9) printf("after %s: %s\n", what, gr_graph_error(g));
 }
 
-/* Each hostile rule in a walk that is not recorded, and in one that is, inside a scope. */
+/* Each hostile rule in each kind of walk, inside a scope; asked for one operand, and for all. */
 static void test_rules(void)
 {
+    static const gr_op *const products[] = {&product, &symmetric, &product_at_once};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        for (int record = 0; record < 2; record++) {
+        for (int way = 0; way < 3 * KINDS; way++) {
+            const int kind = way % KINDS;
             gr_graph *g = gr_graph_create(NULL);
             stage_open(g);
             s.outer = gr_scope_begin(g);
             rule = right;
             CHECK(gr_backward(build(g)) == GR_OK); /* gradients, for rules that would clear them */
-            gr_tensor loss = build(g), gradient;
+            tested = products[way / KINDS];
+            const gr_tensor loss = build(g);
             rule = all[k].rule;
             s.inner = GR_ERR_STATE;
-            const gr_status status = record ? gr_grad(1, &loss, 1, &s.param, NULL,
-                                                      &(gr_grad_options){.record = true}, &gradient)
-                                            : gr_backward(loss);
+            const gr_status status = walk(g, kind, loss);
+            tested = &product;
             CHECK(status == all[k].expected);
             if (status != all[k].expected) printf("%s: %s\n", all[k].name, gr_graph_error(g));
             CHECK(s.inner == GR_ERR_STATE);
@@ -240,6 +280,60 @@ static void test_rules(void)
             gr_graph_destroy(g);
         }
     }
+}
+
+static gr_status fails_for_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    (void)c, (void)gy, (void)needed, (void)contributions;
+    return GR_ERR_SHAPE;
+}
+
+/* A rule for all operands that fails without an error, and one that has no rule at all. */
+static void test_rule_for_all_fails(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_op silent = product_at_once, none = product_at_once;
+    silent.vjp_all = fails_for_all;
+    none.vjp_all = NULL;
+    stage_open(g);
+    tested = &silent;
+    CHECK(gr_backward(build(g)) == GR_ERR_CALLBACK);
+    CHECK_TEXT(gr_graph_error(g), "backward: the rule of product failed without saying why");
+    CHECK(!gr_has_gradient(s.param) && !gr_has_gradient(s.second));
+    gr_graph_clear_error(g);
+    tested = &none;
+    CHECK(!gr_is_valid(build(g)) && gr_graph_status(g) == GR_ERR_NOT_DIFFERENTIABLE);
+    tested = &product_at_once;
+    check_goes_on(g, "silence");
+    tested = &product;
+    gr_graph_destroy(s.other);
+    gr_graph_destroy(g);
+}
+
+/* A rule that remembers a cotangent beyond its call finds that it is gone. */
+static gr_tensor remembered;
+static int rule_calls;
+static gr_tensor remembers(const gr_call *c, gr_tensor gy, int i)
+{
+    if (rule_calls++ == 2)
+        remembered = gy; /* of the second node: that of the first is a view of one number */
+    return right(c, rule_calls < 5 ? gy : remembered, i);
+}
+
+static void test_stale_cotangents(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    stage_open(g);
+    gr_tensor y = s.param;
+    for (int k = 0; k < 4; k++) {
+        const gr_tensor operands[] = {y, s.second};
+        y = gr_apply(g, &symmetric, 2, operands, NULL);
+    }
+    rule = remembers;
+    rule_calls = 0;
+    CHECK(gr_backward(gr_sum(y, GR_ALL_AXES, false)) == GR_ERR_STALE);
+    gr_graph_destroy(s.other);
+    gr_graph_destroy(g);
 }
 
 /* A reset by a rule where no scope is open, too. */
@@ -398,6 +492,8 @@ static void test_functions_under_check(void)
 int main(void)
 {
     RUN(test_rules);
+    RUN(test_rule_for_all_fails);
+    RUN(test_stale_cotangents);
     RUN(test_reset_without_scopes);
     RUN(test_rules_that_write_and_walk);
     RUN(test_layouts);

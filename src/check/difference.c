@@ -1,116 +1,103 @@
 #include "check/difference.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-/* Steps shrink by no simple fraction, so that a periodic function is not sampled in its period. */
-static const double shrink = 2.61803398874989485;
-/* Faster where the function is not finite: its domain ends there. */
-static const double shrink_into_domain = 8;
 /* An estimated error below this part of the tolerance is small enough. */
 static const double enough = 0.01;
+/* The slopes of a smooth function approach each other: what is left at step 0 is below this part of what there
+   is at the smallest step. */
+static const double approached = 0.05;
 
-enum { COLUMNS = 5, LEAST_ROWS = 3, MOST_STEPS = 48 };
-
-/* The last row of the extrapolation: entry j is free of the errors h^2, ..., h^2j. Rows end at COLUMNS, so
-   that entries made of large steps, which may lie across a kink, are forgotten. */
-typedef struct table {
-    double row[COLUMNS];
-    int n;
-} table;
+void gri_table_clear(gri_table *t, int power)
+{
+    *t = (gri_table){.power = power, .expected = NAN, .value = NAN, .error = INFINITY};
+}
 
 /* An error in units of what is tolerated at this value. Across a pole the differences are small, and so are
    their errors, but not in these units. */
-static double in_tolerances(const gri_difference *d, double error, double value)
+static double in_tolerances(gri_tolerance t, double error, double value)
 {
-    return error / (d->atol + d->rtol * fabs(value));
+    return error / gri_tolerated(t, value);
 }
 
-/* Adds the next slope, of a step smaller by `shrink` and of rounding error `noise`; keeps the best entry in
-   *best. */
-static void extrapolate(const gri_difference *d, table *t, double slope, double noise, gri_estimate *best)
+static void remember(gri_table *t, const gri_slope *s)
 {
-    double row[COLUMNS] = {slope}, factor = 1;
-    int n = 1;
-    for (; n <= t->n && n < COLUMNS; n++) {
-        factor *= shrink * shrink;
-        row[n] = row[n - 1] + (row[n - 1] - t->row[n - 1]) / (factor - 1);
-        const double error = fmax(fabs(row[n] - row[n - 1]), fabs(row[n] - t->row[n - 1])) + noise;
-        const double before = in_tolerances(d, best->error, best->value);
-        if (isnan(before) || in_tolerances(d, error, row[n]) < before) *best = (gri_estimate){row[n], error};
+    for (int i = GRI_COLUMNS - 1; i > 0; i--) {
+        t->h[i] = t->h[i - 1];
+        t->bend[i] = t->bend[i - 1];
     }
-    memcpy(t->row, row, sizeof row);
+    for (int i = GRI_KEPT_ROWS - 1; i > 0; i--) memcpy(t->row[i], t->row[i - 1], sizeof t->row[i]);
+    t->h[0] = s->h;
+    t->bend[0] = s->bend;
+    if (t->rows++ == 0) t->first_step = s->h;
+}
+
+void gri_table_add(gri_table *t, gri_tolerance tolerance, gri_slope s)
+{
+    int n = 1;
+    const bool flat = t->moved && s.value == 0;
+    t->moved |= s.value != 0;
+    remember(t, &s);
+    if (!isnan(t->expected)) t->residual = fmax(t->residual, fabs(s.value - t->expected) * s.h);
+    double *row = t->row[0];
+    const double *last = t->row[1];
+    row[0] = s.value;
+    for (; n <= t->n && n < GRI_COLUMNS; n++) {
+        const double ratio = t->h[n] / t->h[0]; /* what was asked for, but for the rounding of x */
+        row[n] = row[n - 1] + (row[n - 1] - last[n - 1]) / ((t->power == 2 ? ratio * ratio : ratio) - 1);
+        const double error = fmax(fabs(row[n] - row[n - 1]), fabs(row[n] - last[n - 1])) + s.noise;
+        const double before = in_tolerances(tolerance, t->error, t->value);
+        if (!isnan(before) && !(in_tolerances(tolerance, error, row[n]) < before)) continue;
+        t->value = row[n];
+        t->error = error;
+        t->step = s.h;
+        t->flat = flat && row[n] == 0;
+    }
     t->n = n;
 }
 
-/* slope[k] = weights[k] . (plus - minus) / width, and how far the rounding of plus and minus can change it.
-   Outputs that have not moved at larger steps either do not depend on x: they add no noise. False if an
-   output is not finite. */
-static bool slopes(const gri_difference *d, double width, double *slope, double *noise)
+bool gri_table_done(gri_table *t, gri_tolerance tolerance, double noise, int least_rows, int more)
 {
-    for (int64_t i = 0; i < d->m; i++) {
-        if (!isfinite(d->plus[i]) || !isfinite(d->minus[i])) return false;
-        if (d->plus[i] != d->minus[i]) d->moved[i] = 1;
-    }
-    for (int k = 0; k < d->n; k++) {
-        double sum = 0, rounding = 0;
-        for (int64_t i = 0; i < d->m; i++) {
-            if (!d->moved[i]) continue;
-            const double weight = d->weights[k][i];
-            sum += weight * (d->plus[i] - d->minus[i]);
-            rounding += fabs(weight) * fmax(fabs(d->plus[i]), fabs(d->minus[i]));
-        }
-        slope[k] = sum / width;
-        noise[k] = rounding * DBL_EPSILON / width;
-    }
-    return true;
+    if (t->rows < least_rows) return false;
+    const double error = in_tolerances(tolerance, t->error, t->value);
+    const bool good = error <= enough || in_tolerances(tolerance, noise, t->row[0][0]) >= error;
+    t->good = good ? t->good + 1 : 0;
+    return t->good > more;
 }
 
-static void forget(const gri_difference *d, table *tables, gri_estimate *out)
+/* The bend of a smooth function has odd powers of h only. Extrapolated to step 0, free of h and h^3, it is
+   gone; at a kink it is what it is. */
+static bool is_bent(const gri_table *t, double threshold)
 {
-    memset(d->moved, 0, (size_t)d->m);
-    for (int k = 0; k < d->n; k++) {
-        tables[k].n = 0;
-        out[k] = (gri_estimate){NAN, INFINITY};
-    }
+    const double first = GRI_SHRINK - 1, third = GRI_SHRINK * GRI_SHRINK * GRI_SHRINK - 1;
+    const double last = t->bend[0];
+    if (t->rows < 3 || !(fabs(last) > threshold)) return false;
+    const double a = last + (last - t->bend[1]) / first;
+    const double b = t->bend[1] + (t->bend[1] - t->bend[2]) / first;
+    const double left = a + (a - b) / third;
+    return fabs(left) > threshold + approached * fabs(last) + fabs(left - a);
 }
 
-/* Whether smaller steps are of no use: all accurate enough, or rounding is all that is left. */
-static bool is_done(const gri_difference *d, const gri_estimate *out, const double *slope,
-                    const double *noise)
+gri_estimate gri_table_result(const gri_table *t, gri_tolerance tolerance, double noise)
 {
-    bool accurate = true, noisy = true;
-    for (int k = 0; k < d->n; k++) {
-        const double error = in_tolerances(d, out[k].error, out[k].value);
-        accurate &= error <= enough;
-        noisy &= in_tolerances(d, noise[k], slope[k]) >= error;
-    }
-    return accurate || noisy;
+    gri_estimate e = {.made = true, .value = t->value, .error = t->error, .step = t->step, .flat = t->flat};
+    e.bend = fabs(t->bend[0]);
+    e.residual = t->residual;
+    e.bent = is_bent(t, gri_tolerated(tolerance, isnan(t->value) ? 0 : t->value) + GRI_BEND_NOISE * noise);
+    e.rows = t->rows < GRI_KEPT_ROWS ? t->rows : GRI_KEPT_ROWS;
+    memcpy(e.row, t->row, sizeof e.row);
+    memcpy(e.h, t->h, sizeof e.h);
+    return e;
 }
 
-gr_status gri_differentiate(const gri_difference *d, gri_curve *curve, void *user, double x,
-                            gri_estimate *out)
+double gri_roughness(const gri_estimate *e, double slope)
 {
-    table tables[GRI_MOST_DIRECTIONS];
-    double slope[GRI_MOST_DIRECTIONS], noise[GRI_MOST_DIRECTIONS];
-    forget(d, tables, out);
-    double h = d->step * fmax(fabs(x), 1);
-    for (int i = 0, rows = 0; i < MOST_STEPS; i++) {
-        const double high = x + h, low = x - h;
-        if (!(high > x && x > low)) break;
-        gr_status status = curve(user, high, d->plus);
-        if (status == GR_OK) status = curve(user, low, d->minus);
-        if (status != GR_OK) return status;
-        if (!slopes(d, high - low, slope, noise)) {
-            forget(d, tables, out);
-            rows = 0;
-            h /= shrink_into_domain;
-            continue;
-        }
-        for (int k = 0; k < d->n; k++) extrapolate(d, &tables[k], slope[k], noise[k], &out[k]);
-        if (++rows >= LEAST_ROWS && is_done(d, out, slope, noise)) break;
-        h /= shrink;
+    double most = 0;
+    for (int i = 0; i < e->rows && !isnan(slope); i++) {
+        double least = INFINITY;
+        for (int c = 0; c < GRI_COLUMNS - i; c++) least = fmin(least, fabs(e->row[i][c] - slope));
+        most = fmax(most, least * e->h[i]);
     }
-    return GR_OK;
+    return most;
 }

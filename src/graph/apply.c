@@ -231,7 +231,7 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     if (call->op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
     const bool is_float = layout.type == GR_F32 || layout.type == GR_F64;
     const bool recorded = requires_grad && call->graph->recording && is_float;
-    if (recorded && !call->op->vjp) {
+    if (recorded && !call->op->vjp && !call->op->vjp_all) {
         gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,
                      "has no derivative rule, but an operand requires a gradient", NULL);
         return NULL;
@@ -241,6 +241,27 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
         return make_view(call, &layout, count, recorded);
     gr_call_fail(call, GR_ERR_CALLBACK, "infer gave a view of more than there is", NULL);
     return NULL;
+}
+
+/* gr_apply for anomaly mode and checkpoints, which look at what came of it. */
+static gr_tensor apply_inspected(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
+                                 const void *attributes)
+{
+    const bool watching = g->watching;
+    gri_capture *capture = g->capture;
+    const gri_mark mark = gri_mark_here(g);
+    g->watching = false;
+    g->capture = NULL;
+    const gr_tensor y = gr_apply(g, op, n, operands, attributes);
+    g->watching = watching;
+    g->capture = capture;
+    if (y.index == 0) return y;
+    const gr_call call = {.graph = g, .op = op, .n = n, .operands = operands, .attributes = attributes};
+    gr_status status = watching ? gri_judge_value(&call, gri_lookup(g, y.index, y.generation)) : GR_OK;
+    if (status == GR_OK && capture) status = gri_note_operands(&call);
+    if (status == GR_OK) return y;
+    gri_pop(g, mark);
+    return gri_invalid(g);
 }
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
@@ -257,6 +278,7 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
         gri_fail(g, GR_ERR_ARGUMENT, "%s: %d operands given, %d needed", op->name, n, op->arity);
         return gri_invalid(g);
     }
+    if (g->watching || g->capture) return apply_inspected(g, op, n, operands, attributes);
     gri_running_call r;
     const gr_array *few[GRI_FEW];
     r.scratch = NULL;

@@ -70,6 +70,8 @@ void gr_graph_destroy(gr_graph *g)
         g->owned = block->next;
         gri_free(&g->memory, block, block->bytes);
     }
+    gri_free_hooks(g);
+    gri_free_names(g);
     gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->kept.slot, g->kept.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->scopes, g->scope_capacity * sizeof *g->scopes);
@@ -84,7 +86,29 @@ void gr_graph_destroy(gr_graph *g)
 gr_status gri_check_no_walk(gr_graph *g, const char *what)
 {
     return g->walks == 0 ? GR_OK
-                         : gri_fail(g, GR_ERR_STATE, "%s: called by a rule while a walk is under way", what);
+                         : gri_fail(g, GR_ERR_STATE,
+                                    "%s: called by a rule while a walk is under way, or by a hook", what);
+}
+
+void gri_tidy_up(gr_graph *g, const gri_tidy *before)
+{
+    g->n_scopes = before->n_scopes;
+    g->naming = before->naming;
+    g->no_grad_depth = before->no_grad_depth;
+    g->recording = before->recording;
+}
+
+gr_tensor gri_call_function(gr_graph *g, gr_function f, int n, const gr_tensor *inputs, void *user,
+                            bool *tidy)
+{
+    const gri_tidy before = gri_tidy_here(g);
+    const uint32_t guarded = g->guarded_scopes;
+    g->guarded_scopes = g->n_scopes;
+    const gr_tensor y = f(g, n, inputs, user);
+    g->guarded_scopes = guarded;
+    *tidy = gri_is_tidy(g, &before);
+    if (!*tidy) gri_tidy_up(g, &before);
+    return y;
 }
 
 gr_status gr_graph_reset(gr_graph *g)

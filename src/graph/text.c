@@ -55,9 +55,7 @@ void gri_text_symbol(gri_text *t, const char *utf8, const char *ascii)
 
 /* ---- Text of others ---- */
 
-/* The first character of a text that is not at its end, and the number of its bytes; 0 if they are no UTF-8
-   or no character that XML allows. */
-static size_t decode(const char *text, uint32_t *character)
+size_t gri_text_decode(const char *text, uint32_t *character)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *s = (const unsigned char *)text;
@@ -116,7 +114,7 @@ void gri_text_escaped(gri_text *t, const char *text, size_t most, bool lines)
             return;
         }
         uint32_t c = 0;
-        size_t length = decode(text, &c);
+        size_t length = gri_text_decode(text, &c);
         if (length == 0)
             put_hexadecimal(t, text, length = 1);
         else if (c == '\n' && lines)

@@ -33,6 +33,10 @@ void gri_text_symbol(gri_text *t, const char *utf8, const char *ascii);
    line break instead (HTML-like labels only). */
 void gri_text_escaped(gri_text *t, const char *text, size_t most, bool lines);
 
+/* The first character of a text that is not at its end, and the number of its bytes; 0 if they are no UTF-8
+   or no character that XML allows above the control characters. */
+size_t gri_text_decode(const char *text, uint32_t *character);
+
 /* A number of so many significant digits, in any locale with a point; `sign`: also a plus. Zero has none.
    Returns its length. */
 int gri_number(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign);

@@ -46,12 +46,17 @@ static gr_status concat_forward(const gr_call *c)
     return GR_OK;
 }
 
-static gr_tensor concat_vjp(const gr_call *c, gr_tensor gy, int i)
+/* All at once: where an operand starts is known only after all before it. */
+static gr_status concat_vjp_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
 {
     const int axis = *(const int *)c->attributes;
     int64_t start = 0;
-    for (int k = 0; k < i; k++) start += gr_dim(c->operands[k], axis);
-    return gr_slice(gy, axis, start, start + gr_dim(c->operands[i], axis), 1);
+    for (int k = 0; k < c->n; k++) {
+        const int64_t end = start + gr_dim(c->operands[k], axis);
+        if (needed[k]) contributions[k] = gr_slice(gy, axis, start, end, 1);
+        start = end;
+    }
+    return gr_graph_status(c->graph);
 }
 
 const gr_op gri_op_concat = {.name = "concat",
@@ -61,29 +66,8 @@ const gr_op gri_op_concat = {.name = "concat",
                              .formula = "y = operands, one behind the other",
                              .infer = concat_infer,
                              .forward = concat_forward,
-                             .vjp = concat_vjp};
-
-/* Operands of one concat; more are joined in groups. The rule of each operand looks at all before it, which is fast
- * for few. */
-enum { MOST_AT_ONCE = 1024 };
-
-static gr_tensor concat_groups(gr_graph *g, int n, const gr_tensor *tensors, int axis)
-{
-    const int groups = (n - 1) / MOST_AT_ONCE + 1;
-    const size_t bytes = (size_t)groups * sizeof(gr_tensor);
-    gr_tensor *joined = gri_alloc(&g->memory, bytes);
-    if (!joined) {
-        gri_fail_memory(g, "concat", bytes);
-        return gri_invalid(g);
-    }
-    for (int k = 0; k < groups; k++) {
-        const int first = k * MOST_AT_ONCE, left = n - first;
-        joined[k] = gr_concat(left < MOST_AT_ONCE ? left : MOST_AT_ONCE, tensors + first, axis);
-    }
-    const gr_tensor y = gr_concat(groups, joined, axis);
-    gri_free(&g->memory, joined, bytes);
-    return y;
-}
+                             .vjp_all = concat_vjp_all,
+                             .tangent = GR_TANGENT_JOINT};
 
 gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
 {
@@ -92,7 +76,6 @@ gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
         gri_fail(g, GR_ERR_ARGUMENT, "concat: needs at least one tensor");
         return gri_invalid(g);
     }
-    if (n > MOST_AT_ONCE && tensors[0].graph) return concat_groups(tensors[0].graph, n, tensors, axis);
     return gr_apply(NULL, &gri_op_concat, n, tensors, &axis);
 }
 
@@ -193,7 +176,8 @@ const gr_op gri_op_index_select = {.name = "index_select",
                                    .formula = "y[k] = x[index[k]]",
                                    .infer = index_select_infer,
                                    .forward = index_select_forward,
-                                   .vjp = index_select_vjp};
+                                   .vjp = index_select_vjp,
+                                   .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index)
 {
@@ -269,7 +253,8 @@ const gr_op gri_op_index_add = {.name = "index_add",
                                 .formula = "y[index[k]] += x[k]",
                                 .infer = index_add_infer,
                                 .forward = index_add_forward,
-                                .vjp = index_add_vjp};
+                                .vjp = index_add_vjp,
+                                .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
@@ -333,7 +318,8 @@ const gr_op gri_op_gather = {.name = "gather",
                              .formula = "y[i] = x[index[i]]",
                              .infer = gather_infer,
                              .forward = gather_forward,
-                             .vjp = gather_vjp};
+                             .vjp = gather_vjp,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index)
 {
@@ -387,7 +373,8 @@ const gr_op gri_op_scatter_add = {.name = "scatter_add",
                                   .formula = "y[index[i]] += x[i]",
                                   .infer = scatter_add_infer,
                                   .forward = scatter_add_forward,
-                                  .vjp = scatter_add_vjp};
+                                  .vjp = scatter_add_vjp,
+                                  .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {

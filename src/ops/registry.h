@@ -11,6 +11,8 @@
     X(arange)             \
     X(bernoulli)          \
     X(cast)               \
+    X(chain_div)          \
+    X(chain_mul)          \
     X(concat)             \
     X(contiguous)         \
     X(cos)                \
@@ -37,7 +39,9 @@
     X(mean)               \
     X(minimum)            \
     X(mul)                \
+    X(mul_scaled)         \
     X(neg)                \
+    X(norm)               \
     X(normal)             \
     X(not_equal)          \
     X(one_hot)            \

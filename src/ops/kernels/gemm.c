@@ -254,7 +254,7 @@ static size_t a_bytes(const gri_gemm_variant *v, const plan *p)
 
 static size_t b_bytes(const gri_gemm_variant *v, const plan *p)
 {
-    if (!p->pack_b || p->way == WAY_DOTS) return 0;
+    if (p->way == WAY_DOTS || !p->pack_b) return 0; /* pack_b is set for tiles only */
     return aligned(parts(p->block_n, v->tile_cols) * v->tile_cols * p->block_k * v->element);
 }
 

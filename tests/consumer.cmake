@@ -1,0 +1,41 @@
+# Gradus as others use it: installed from this build into a directory of its own, found there by another project, whose
+# checks are built and run by CTest. With SOURCE: built in by that project, which is then only configured.
+#   cmake -D PROJECT=<tests/consumer> -D DIRECTORY=<scratch> -D BUILD=<build tree> [-D SOURCE=<source tree>]
+#         -D CONFIG=<its configuration> -D GENERATOR=<...> -D C_COMPILER=<...> [-D CXX_COMPILER=<...>] -P consumer.cmake
+
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: ${result}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+
+unset(ENV{DESTDIR}) # it would divert the installation
+file(REMOVE_RECURSE ${DIRECTORY})
+set(options -G "${GENERATOR}" -D CMAKE_BUILD_TYPE=${CONFIG} -D CMAKE_C_COMPILER=${C_COMPILER})
+if(CXX_COMPILER)
+  list(APPEND options -D CMAKE_CXX_COMPILER=${CXX_COMPILER})
+endif()
+if(SOURCE)
+  list(APPEND options -D GRADUS_SOURCE=${SOURCE})
+else()
+  run(${CMAKE_COMMAND} --install ${BUILD} --config ${CONFIG} --prefix ${DIRECTORY}/prefix)
+  list(APPEND options -D CMAKE_PREFIX_PATH=${DIRECTORY}/prefix -D CMAKE_FIND_USE_PACKAGE_REGISTRY=OFF)
+endif()
+run(${CMAKE_COMMAND} -S ${PROJECT} -B ${DIRECTORY}/build ${options})
+set(expected 4)
+if(CXX_COMPILER)
+  set(expected 5)
+endif()
+if(SOURCE)
+  run(${CMAKE_CTEST_COMMAND} --test-dir ${DIRECTORY}/build -C ${CONFIG} --show-only)
+  set(summary "Total Tests: ${expected}")
+else()
+  run(${CMAKE_COMMAND} --build ${DIRECTORY}/build --config ${CONFIG})
+  run(${CMAKE_CTEST_COMMAND} --test-dir ${DIRECTORY}/build -C ${CONFIG} --output-on-failure)
+  set(summary "100% tests passed, 0 tests failed out of ${expected}")
+endif()
+if(NOT output MATCHES "${summary}")
+  message(FATAL_ERROR "not \"${summary}\":\n${output}")
+endif()
