@@ -31,7 +31,7 @@ static gr_tensor witch_vjp(const gr_call *call, gr_tensor gy, int i)
     const gr_tensor square = gr_square(call->operands[0]);
     const gr_tensor numerator = gr_add_scalar(gr_neg(square), 1);
     const gr_tensor denominator = gr_square(gr_add_scalar(square, 1));
-    return gr_mul(gy, gr_div(numerator, denominator));
+    return gr_chain_mul(gy, gr_div(numerator, denominator)); /* a product that a cotangent of 0 ends */
 }
 
 static const gr_op witch = {

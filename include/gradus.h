@@ -32,6 +32,7 @@
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
+ *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
@@ -46,6 +47,7 @@
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/check.h"
+#include "gradus/precision.h"
 #include "gradus/dot.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"

@@ -106,8 +106,11 @@ static double twenty_operands(gr_graph *g)
     const gr_tensor index = gr_cast(gr_arange(g, GR_F64, 10, 0, 3), GR_I32);
     const gr_tensor picked = gr_index_select(slices, 1, index), hot = gr_one_hot(index, 60, GR_F64);
     gr_backward(gr_add(gr_mean(gr_square(picked), GR_ALL_AXES, false),
-                       total(gr_logsumexp(picked, GR_AXES(0), true))));
-    return sum_of(gr_gradient(p)) + sum_of(hot) +
+                       gr_add(total(gr_logsumexp(picked, GR_AXES(0), true)),
+                              total(gr_norm(gr_chain_div(picked, gr_exp(picked)), GR_AXES(0), true)))));
+    const gr_tensor large = gr_mean(gr_full(g, GR_F64, GR_SHAPE(9, 2), 1e308), GR_AXES(0),
+                                    false); /* copies */
+    return sum_of(gr_gradient(p)) + sum_of(hot) + sum_of(gr_scale(large, 1e-308)) +
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 
@@ -184,6 +187,22 @@ static double checking(gr_graph *g)
     return result.passed ? result.worst.analytic + (double)result.elements + (double)length : 0;
 }
 
+static double shadowing(gr_graph *g)
+{
+    const gr_tensor p = gr_cast(parameter(g, "p", GR_SHAPE(6, 5)), GR_F32);
+    const gr_tensor values = gr_arange(g, GR_F32, 30, 0, 0.1);
+    const gr_tensor strided = gr_transpose(gr_reshape(values, GR_SHAPE(5, 6)), 0, 1);
+    gr_tensor parts[12];
+    for (int i = 0; i < 12; i++) parts[i] = gr_add_scalar(gr_mul(gr_exp(p), strided), 1000);
+    const gr_tensor y = gr_sub(gr_concat(12, parts, 0), gr_scalar(g, GR_F32, 1000));
+    const gr_tensor roots[] = {total(y), gr_slice(y, 0, 0, 3, 1)};
+    gr_precision_report report;
+    static char text[GR_PRECISION_TABLE_BYTES];
+    if (gr_precision_shadow(2, roots, NULL, &report) != GR_OK) return 0;
+    const size_t length = gr_precision_table(&report, text, sizeof text);
+    return (double)length + report.result.exact + report.rows[0].lost + (double)report.operations;
+}
+
 static bool add_up(const char *text, size_t length, void *user)
 {
     for (size_t i = 0; i < length; i++) *(double *)user += (double)text[i];
@@ -204,6 +223,83 @@ static double drawing(gr_graph *g)
     return sum + (double)length;
 }
 
+static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of, (void)user;
+    return gr_scale(gradient, 0.5);
+}
+
+/* Hooks, more than the table begins with, in walks of both kinds. */
+static double hooking(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    const gr_hook hook = gr_add_hook(w, halve, NULL);
+    gr_tensor h = w, gradient;
+    for (int i = 0; i < 40; i++) {
+        h = gr_tanh(h);
+        gr_add_hook(h, halve, NULL);
+        gr_add_hook(h, halve, NULL);
+    }
+    const gr_tensor loss = total(h);
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward(loss);
+    const double result = sum_of(gradient) + sum_of(gr_gradient(w));
+    if (hook.index) gr_remove_hook(hook);
+    return result;
+}
+
+/* Name scopes, more than the table begins with, under the eyes of anomaly mode. */
+static double naming(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    gr_tensor h = w;
+    size_t length = 0;
+    gr_anomaly_begin(g, NULL);
+    for (int i = 0; i < 40; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "block%d", i);
+        gr_name_scope_begin(g, name);
+        gr_name_scope_begin(g, "inner");
+        h = gr_tanh(h);
+        if (gr_is_valid(h)) length += strlen(gr_name_scope_of(h));
+        gr_name_scope_end(g);
+        gr_name_scope_end(g);
+    }
+    gr_backward(total(h));
+    gr_anomaly_end(g);
+    return sum_of(gr_gradient(w)) + (double)length;
+}
+
+/* A function that reads more from outside than the first table has room for, and has a checkpoint inside. */
+typedef struct outside {
+    gr_tensor w, many[20];
+} outside;
+static gr_tensor under_checkpoint(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    const outside *o = user;
+    gr_tensor h = gr_dropout(gr_tanh(gr_matmul(in[0], o->w)), 0.25, true);
+    (void)g, (void)n;
+    for (int i = 0; i < 20; i++) h = gr_add(h, o->many[i]);
+    return gr_slice(h, 1, 0, 9, 2);
+}
+static gr_tensor under_two(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    const gr_tensor h = gr_sin(in[0]), inner = gr_checkpoint(g, under_checkpoint, n, &h, user);
+    return gr_mul(gr_slice(h, 1, 0, 5, 1), inner);
+}
+static double checkpointing(gr_graph *g)
+{
+    gr_seed(g, 7);
+    outside o = {.w = parameter(g, "w", GR_SHAPE(9, 9))};
+    gr_tensor x = parameter(g, "p", GR_SHAPE(5, 9)), gradient;
+    for (int i = 0; i < 20; i++) o.many[i] = gr_scale(o.w.index ? gr_select(o.w, 0, i % 9) : o.w, i);
+    const gr_tensor y = gr_checkpoint(g, under_two, 1, &x, &o),
+                    loss = gr_mean(gr_square(y), GR_ALL_AXES, false);
+    gr_grad(1, &loss, 1, &x, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward(gr_add(loss, total(gr_square(gradient))));
+    return sum_of(gr_gradient(x)) + sum_of(gr_gradient(o.w)) + gr_item(loss);
+}
+
 typedef struct scenario {
     const char *name;
     scenario_function *run;
@@ -213,7 +309,11 @@ static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
     {"network", network},
     {"checking", checking},
+    {"shadowing", shadowing},
     {"drawing", drawing},
+    {"hooking", hooking},
+    {"naming", naming},
+    {"checkpointing", checkpointing},
     {"forward_backward", forward_backward},
     {"second_order", second_order},
     {"scopes", scopes},

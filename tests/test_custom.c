@@ -125,8 +125,85 @@ static void errors_are_named(void)
     gr_graph_destroy(g);
 }
 
+/* ---- One rule for all operands: y = a b c ---- */
+
+static int asked;       /* times that the rule was called, */
+static bool wanted[12]; /* and for which operands, the last time */
+
+static gr_status product_infer(const gr_call *c, gr_layout *out) { return gr_infer_broadcast(c, out); }
+static void product_loop(int64_t n, void *const *p, const int64_t *s, const void *attributes)
+{
+    (void)attributes;
+    for (int64_t i = 0; i < n; i++)
+        ((double *)p[0])[i * s[0]] = ((const double *)p[1])[i * s[1]] * ((const double *)p[2])[i * s[2]] *
+                                     ((const double *)p[3])[i * s[3]];
+}
+static gr_status product_forward(const gr_call *c) { return gr_call_map(c, product_loop); }
+static gr_status product_rule(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    asked++;
+    for (int i = 0; i < c->n; i++) {
+        wanted[i] = needed[i];
+        if (needed[i])
+            contributions[i] = gr_mul(gy, gr_mul(c->operands[(i + 1) % 3], c->operands[(i + 2) % 3]));
+    }
+    return gr_graph_status(c->graph);
+}
+static gr_tensor wrong_rule(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)c, (void)i;
+    return gy;
+}
+static bool pull_of_second(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    const double *g = gy->data, *a = c->in[0]->data, *z = c->in[2]->data;
+    if (i != 1 || to->count != c->out->count || c->in[0]->count != to->count) return false;
+    for (int64_t k = 0; k < to->count; k++) ((double *)to->data)[k] = g[k] * a[k] * z[0];
+    return true;
+}
+static const gr_op product = {.name = "product",
+                              .arity = 3,
+                              .strided = true,
+                              .infer = product_infer,
+                              .forward = product_forward,
+                              .vjp = wrong_rule, /* never asked: the other is there */
+                              .vjp_all = product_rule,
+                              .pull = pull_of_second};
+
+static gr_tensor product_of(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)user;
+    return gr_apply(g, &product, n, in, NULL);
+}
+
+static void one_rule_for_all(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor a = gr_param(g, "a", GR_F64, GR_SHAPE(2), (double[]){2, 3});
+    const gr_tensor b = gr_param(g, "b", GR_F64, GR_SHAPE(2), (double[]){5, 7});
+    const gr_tensor z = gr_constant(g, GR_F64, GR_SHAPE(1), (double[]){11});
+    const gr_tensor in[] = {a, b, z};
+    CHECK(gr_backward(gr_sum(product_of(g, 3, in, NULL), GR_ALL_AXES, false)) == GR_OK);
+    CHECK(asked == 1 && wanted[0] && !wanted[1] && !wanted[2]); /* the second came by pull */
+    CHECK(GR_AT(gr_gradient(a), 0) == 55 && GR_AT(gr_gradient(a), 1) == 77);
+    CHECK(GR_AT(gr_gradient(b), 0) == 22 && GR_AT(gr_gradient(b), 1) == 33);
+
+    gr_tensor y = product_of(g, 3, (gr_tensor[]){z, a, a}, NULL), gradient; /* one operand twice */
+    const gr_tensor ones = gr_ones(g, GR_F64, GR_SHAPE(2));
+    CHECK(gr_grad(1, &y, 1, &a, &ones, &(gr_grad_options){.record = true}, &gradient) == GR_OK);
+    CHECK(asked == 2 && !wanted[0] && wanted[1] && wanted[2]);
+    CHECK(GR_AT(gradient, 0) == 44 && GR_AT(gradient, 1) == 66 && gr_requires_grad(gradient));
+
+    gr_check_result result; /* and where it broadcasts, to second order */
+    gr_set_requires_grad(z, true);
+    CHECK(gr_gradcheck(g, product_of, 3, in, NULL, &(gr_check_options){.order = 2}, &result) == GR_OK);
+    CHECK(result.passed);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
+    RUN(one_rule_for_all);
     RUN(operands_broadcast);
     RUN(threads_agree);
     RUN(errors_are_named);

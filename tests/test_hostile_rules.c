@@ -40,6 +40,21 @@ static const gr_op product = {.name = "product",
                               .vjp = product_vjp,
                               .pull = never};
 
+/* The same, the rule asked for all operands at once. */
+static gr_status product_vjp_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    for (int i = 0; i < c->n; i++)
+        if (needed[i]) contributions[i] = rule(c, gy, i);
+    return gr_graph_status(c->graph);
+}
+static const gr_op product_at_once = {.name = "product",
+                                      .arity = 2,
+                                      .infer = product_infer,
+                                      .forward = product_forward,
+                                      .vjp_all = product_vjp_all,
+                                      .pull = never};
+static const gr_op *tested = &product;
+
 static gr_tensor right(const gr_call *c, gr_tensor gy, int i) { return gr_mul(gy, c->operands[1 - i]); }
 
 static gr_tensor resets(const gr_call *c, gr_tensor gy, int i)
@@ -181,7 +196,7 @@ static const hostile all[] = {{"reset", resets, GR_ERR_STATE},
 static gr_tensor build(gr_graph *g)
 {
     const gr_tensor operands[] = {s.param, s.second};
-    return gr_sum(gr_mul(s.second, gr_apply(g, &product, 2, operands, NULL)), GR_ALL_AXES, false);
+    return gr_sum(gr_mul(s.second, gr_apply(g, tested, 2, operands, NULL)), GR_ALL_AXES, false);
 }
 
 static void stage_open(gr_graph *g)
@@ -208,11 +223,14 @@ static void check_goes_on(gr_graph *g, const char *what)
     if (gr_graph_status(g) != GR_OK || p[0] != 9) printf("after %s: %s\n", what, gr_graph_error(g));
 }
 
-/* Each hostile rule in a walk that is not recorded, and in one that is, inside a scope. */
+/* Each hostile rule in a walk that is not recorded, and in one that is, inside a scope; asked for one operand, and
+   for all. */
 static void test_rules(void)
 {
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        for (int record = 0; record < 2; record++) {
+        for (int way = 0; way < 4; way++) {
+            const bool record = way % 2;
+            tested = way < 2 ? &product : &product_at_once;
             gr_graph *g = gr_graph_create(NULL);
             stage_open(g);
             s.outer = gr_scope_begin(g);
@@ -240,6 +258,35 @@ static void test_rules(void)
             gr_graph_destroy(g);
         }
     }
+    tested = &product;
+}
+
+static gr_status fails_for_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    (void)c, (void)gy, (void)needed, (void)contributions;
+    return GR_ERR_SHAPE;
+}
+
+/* A rule for all operands that fails without an error, and one that has no rule at all. */
+static void test_rule_for_all_fails(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_op silent = product_at_once, none = product_at_once;
+    silent.vjp_all = fails_for_all;
+    none.vjp_all = NULL;
+    stage_open(g);
+    tested = &silent;
+    CHECK(gr_backward(build(g)) == GR_ERR_CALLBACK);
+    CHECK_TEXT(gr_graph_error(g), "backward: the rule of product failed without saying why");
+    CHECK(!gr_has_gradient(s.param) && !gr_has_gradient(s.second));
+    gr_graph_clear_error(g);
+    tested = &none;
+    CHECK(!gr_is_valid(build(g)) && gr_graph_status(g) == GR_ERR_NOT_DIFFERENTIABLE);
+    tested = &product_at_once;
+    check_goes_on(g, "silence");
+    tested = &product;
+    gr_graph_destroy(s.other);
+    gr_graph_destroy(g);
 }
 
 /* A reset by a rule where no scope is open, too. */
@@ -398,6 +445,7 @@ static void test_functions_under_check(void)
 int main(void)
 {
     RUN(test_rules);
+    RUN(test_rule_for_all_fails);
     RUN(test_reset_without_scopes);
     RUN(test_rules_that_write_and_walk);
     RUN(test_layouts);

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { HANDLES = 48, SCOPES = 24, BURSTS = 400, CALLS = 150, BUFFER = 4096 };
+enum { HANDLES = 48, SCOPES = 24, HOOKS = 16, MOST_DEPTH = 3, BURSTS = 400, CALLS = 150, BUFFER = 4096 };
 #define CAPACITY ((size_t)6 << 20) /* bytes; small, so that memory runs out, too */
 
 typedef struct chaos {
@@ -21,6 +21,8 @@ typedef struct chaos {
     gr_graph *g, *other;
     gr_tensor pool[HANDLES];
     gr_scope scopes[SCOPES];
+    gr_hook hooks[HOOKS];
+    int depth; /* of calls inside hooks and functions */
     double numbers[BUFFER];
 } chaos;
 
@@ -202,7 +204,7 @@ static gr_tensor view(chaos *c)
 static gr_tensor reduce(chaos *c)
 {
     const gr_tensor x = handle(c);
-    switch (below(c, 8)) {
+    switch (below(c, 9)) {
     case 0:
         return gr_sum(x, axes(c), chance(c, 2));
     case 1:
@@ -217,6 +219,8 @@ static gr_tensor reduce(chaos *c)
         return gr_softmax(x, axis(c));
     case 6:
         return gr_log_softmax(x, axis(c));
+    case 7:
+        return gr_norm(x, axes(c), chance(c, 2));
     default:
         return gr_sum(x, GR_ALL_AXES, false);
     }
@@ -358,6 +362,76 @@ static void differentiate(chaos *c)
     if (n_inputs > 0 && gr_is_valid(gradients[0])) c->pool[below(c, HANDLES)] = gradients[0];
 }
 
+static void live(chaos *c);
+
+/* What hooks and functions do on the way: anything. */
+static void disturb(chaos *c)
+{
+    c->depth++;
+    for (int n = below(c, 3); n > 0 && c->depth <= MOST_DEPTH; n--) {
+        const gr_tensor t = build(c);
+        if (gr_is_valid(t)) c->pool[below(c, HANDLES)] = t;
+        if (chance(c, 4)) live(c);
+        if (chance(c, 6)) differentiate(c);
+        if (chance(c, 4)) gr_graph_clear_error(c->g);
+    }
+    c->depth--;
+}
+
+static gr_tensor odd_hook(gr_tensor gradient, gr_tensor of, void *user)
+{
+    chaos *c = user;
+    if (chance(c, 3)) disturb(c);
+    return chance(c, 8)   ? handle(c)
+           : chance(c, 4) ? gr_scale(gradient, number(c))
+           : chance(c, 4) ? gr_mul(gradient, of)
+                          : GR_NONE;
+}
+
+static gr_tensor odd_function(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    chaos *c = user;
+    (void)g;
+    if (chance(c, 3)) disturb(c);
+    const gr_tensor x = n > 0 ? in[0] : handle(c);
+    return chance(c, 8)   ? handle(c)
+           : chance(c, 3) ? gr_mul(gr_tanh(x), c->pool[0])
+           : chance(c, 4) ? gr_dropout(gr_exp(x), 0.5, true)
+                          : gr_sin(gr_square(x));
+}
+
+static void control(chaos *c)
+{
+    gr_tensor inputs[] = {handle(c), handle(c)};
+    switch (below(c, 8)) {
+    case 0:
+    case 1:
+        c->hooks[below(c, HOOKS)] = gr_add_hook(inputs[0], chance(c, 20) ? NULL : odd_hook, c);
+        break;
+    case 2:
+        gr_remove_hook(c->hooks[below(c, HOOKS)]);
+        break;
+    case 3:
+        gr_name_scope_begin(c->g, name(c));
+        break;
+    case 4:
+        gr_name_scope_end(c->g);
+        gr_name_scope_of(inputs[0]);
+        break;
+    case 5:
+        chance(c, 3) ? gr_anomaly_begin(c->g, &(gr_anomaly_options){chance(c, 2), chance(c, 2)})
+                     : gr_anomaly_end(c->g);
+        break;
+    default:
+        if (c->depth > MOST_DEPTH) break;
+        c->depth++;
+        const gr_tensor y = gr_checkpoint(c->g, chance(c, 40) ? NULL : odd_function,
+                                          chance(c, 20) ? -1 : below(c, 3), chance(c, 40) ? NULL : inputs, c);
+        if (gr_is_valid(y)) c->pool[below(c, HANDLES)] = y;
+        c->depth--;
+    }
+}
+
 static void live(chaos *c)
 {
     gr_tensor survivors[4];
@@ -406,8 +480,10 @@ static void live(chaos *c)
 
 static void call(chaos *c)
 {
-    const int kind = below(c, 20);
-    if (kind < 14) {
+    const int kind = below(c, 22);
+    if (kind >= 20) {
+        control(c);
+    } else if (kind < 14) {
         const gr_tensor t = build(c);
         /* Mostly those that live go into the pool, so that there is something to work with. */
         if (gr_is_valid(t) || chance(c, 10)) c->pool[below(c, HANDLES)] = t;
@@ -444,6 +520,9 @@ static void check_still_good(chaos *c, const double *expected)
     }
     gr_graph_clear_error(c->g);
     while (!gr_is_recording(c->g)) gr_no_grad_end(c->g);
+    while (gr_name_scope_end(c->g) == GR_OK) continue;
+    gr_anomaly_end(c->g);
+    gr_graph_clear_error(c->g);
     /* A scope whose handle was overwritten is still open: one around it, if it was overwritten, too. */
     if (gr_graph_reset(c->g) != GR_OK) {
         gr_graph_clear_error(c->g);

@@ -723,6 +723,13 @@ static double fold_logsumexp(const double *x, int64_t n)
     return log(sum);
 }
 
+static double fold_norm(const double *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += x[i] * x[i];
+    return sqrt(sum);
+}
+
 /* ---- Uses ---- */
 
 static const gr_op *find_op(const char *name)
@@ -748,6 +755,7 @@ BUILD(b_sum, gr_sum(x[0], c->axes, c->keepdims))
 BUILD(b_mean, gr_mean(x[0], c->axes, c->keepdims))
 BUILD(b_max, gr_max(x[0], c->axes, c->keepdims))
 BUILD(b_logsumexp, gr_logsumexp(x[0], c->axes, c->keepdims))
+BUILD(b_norm, gr_norm(x[0], c->axes, c->keepdims))
 BUILD(b_softmax, gr_softmax(x[0], c->axis))
 BUILD(b_log_softmax, gr_log_softmax(x[0], c->axis))
 BUILD(b_reshape, gr_reshape(x[0], c->to))
@@ -803,6 +811,8 @@ static const row rows[] = {
     {USE(bernoulli, "", creation_cases, expect_creation), .formula1 = f_bernoulli,
      .not_differentiable = random_reason, .typed = true, .result = GR_BOOL},
     {USE(cast, "f", unary_cases, expect_same), .typed = true, .result = GR_F64},
+    {BINARY(chain_div, f_div), .gap = 0.5},
+    {BINARY(chain_mul, f_mul)},
     {USE(concat, "fff", concat_cases, expect_concat), .integers = true},
     {USE(contiguous, "f", unary_cases, expect_same), .integers = true},
     {UNARY(cos, cos)},
@@ -832,6 +842,7 @@ static const row rows[] = {
     {BINARY(minimum, fmin)},
     {BINARY(mul, f_mul), .integers = true},
     {UNARY(neg, f_neg), .integers = true},
+    {USE(norm, "f", reduction_cases, expect_fold), .fold = fold_norm, .gap = 0.1, .layout_tolerance = 16},
     {USE(normal, "", creation_cases, expect_creation), .formula1 = f_normal,
      .not_differentiable = random_reason},
     {COMPARISON(not_equal)},
@@ -1224,8 +1235,8 @@ static void test_rules(void)
     for (int i = 0; i < ROWS; i++) {
         const gr_op *op = find_op(rows[i].name);
         if (!op) continue;
-        if (!rows[i].not_differentiable) CHECK(op->vjp != NULL);
-        if (rows[i].not_differentiable) CHECK(op->vjp == NULL || !strcmp(op->name, "detach"));
+        if (!rows[i].not_differentiable) CHECK(op->vjp != NULL || op->vjp_all != NULL);
+        if (rows[i].not_differentiable) CHECK((!op->vjp && !op->vjp_all) || !strcmp(op->name, "detach"));
     }
 }
 

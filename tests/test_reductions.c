@@ -97,6 +97,10 @@ static void check_axes(gr_graph *g, const problem *p, gr_type type, unsigned mas
         }
         for (int64_t r = 0; r < results; r++) power[r] = max[r] + log(power[r]);
         compare(gr_logsumexp(x, axes, false), power, results, tolerance);
+        for (int64_t r = 0; r < results; r++) power[r] = 0;
+        for (int64_t i = 0; i < n; i++) power[result_of(p->shape, mask, i)] += element(i) * element(i);
+        for (int64_t r = 0; r < results; r++) power[r] = sqrt(power[r]);
+        compare(gr_norm(x, axes, false), power, results, tolerance);
         for (int64_t r = 0; r < results; r++) sum[r] *= (double)results / (double)n;
         compare(gr_mean(x, axes, false), sum, results, tolerance);
     }

@@ -17,7 +17,7 @@
  *
  *     static gr_tensor cube_vjp(const gr_call *c, gr_tensor gy, int i)
  *     {
- *         return gr_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
+ *         return gr_chain_mul(gy, gr_scale(gr_square(c->operands[0]), 3));
  *     }
  *
  *     static const gr_op cube = {
@@ -48,7 +48,7 @@ typedef struct gr_array {
 typedef struct gr_op gr_op;
 
 /* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out,
-   too; in vjp operands, output and attributes; in pull all of them. */
+   too; in vjp and vjp_all operands, output and attributes; in pull all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -94,12 +94,20 @@ struct gr_op {
 
     /* The contribution of cotangent gy (type and shape of the output) to the cotangent of operand i, written
        with the operations of ops.h. It may have the broadcast shape of operand i: the engine sums what was
-       repeated. GR_NONE: no contribution (zero). NULL: not differentiable; using the primitive on something
-       that requires a gradient is an error. Only called for operands that need it, which are floats.
+       repeated. GR_NONE: no contribution (zero). NULL, and no vjp_all: not differentiable; using the primitive
+       on something that requires a gradient is an error. Only called for operands that need it, which are floats.
        A rule cannot free what is walked over: in it gr_graph_reset, gr_release, gr_clear_grad and gr_clear_grads,
        gr_optimizer_release, and gr_scope_end of a scope opened before are GR_ERR_STATE; so is a scope or a
-       gr_no_grad_begin that it leaves open. */
+       gr_no_grad_begin that it leaves open.
+       Multiply by gr_chain_mul, so that a cotangent of 0 ends a path where a derivative is infinite or NaN:
+       docs/kinks.md. */
     gr_tensor (*vjp)(const gr_call *call, gr_tensor gy, int i);
+
+    /* Optional, in place of vjp: the contributions to all operands at once, for primitives whose operands share
+       work. contributions[i] is GR_NONE at first, and is to be set where needed[i]; there are call->n of both. All
+       that is said of vjp holds for it. Returns GR_OK, or the status of an error that is set. Where a primitive has
+       both, vjp_all is used. */
+    gr_status (*vjp_all)(const gr_call *call, gr_tensor gy, const bool *needed, gr_tensor *contributions);
 
     /* Optional, for speed: the same contribution, computed at once into `to` (contiguous, of the type and
        shape of operand i, not cleared), for walks that are not recorded. `in` may be strided, whatever

@@ -59,7 +59,7 @@ typedef enum gr_status {
     GR_ERR_OVERFLOW,           /* a size in elements or bytes that does not fit in 63 bits */
     GR_ERR_NAME,               /* a name that a parameter has already, or none has, or no name at all */
     GR_ERR_MEMORY,             /* the allocator returned NULL */
-    GR_ERR_LIMIT,              /* the byte limit of the graph was reached */
+    GR_ERR_LIMIT,              /* a limit of the graph was reached: that of bytes, or of name scopes */
     GR_ERR_NOT_SCALAR,         /* differentiating a non-scalar without a cotangent */
     GR_ERR_NO_HISTORY,         /* differentiating what depends on nothing that requires a gradient */
     GR_ERR_HISTORY_RELEASED,   /* a second backward over the same graph without retain */
@@ -69,7 +69,8 @@ typedef enum gr_status {
     GR_ERR_STATE,              /* a call in the wrong order, such as a reset inside an open scope */
     GR_ERR_IO,                 /* the system refused to open, read or write a file */
     GR_ERR_FORMAT,             /* a file that is not what it claims to be */
-    GR_ERR_CALLBACK            /* a function of the user reported a failure */
+    GR_ERR_CALLBACK,           /* a function of the user reported a failure */
+    GR_ERR_NOT_FINITE          /* NaN or infinity where gr_anomaly_begin asked for none */
 } gr_status;
 
 /* The name of a code, as "GR_ERR_SHAPE"; "unknown status" for a number that is none. */
@@ -148,6 +149,21 @@ GR_API void gr_no_grad_begin(gr_graph *g);
 GR_API void gr_no_grad_end(gr_graph *g);
 /* Whether operations are recorded now. */
 GR_API bool gr_is_recording(const gr_graph *g);
+
+/* ---- Name scopes ---- */
+
+/* Labels for what is made between the two, for messages and drawings. They nest: "fc1" begun inside "encoder" is
+   "encoder/fc1". They say nothing about lifetimes: a gr_graph_reset inside one leaves it open. Layers of nn.h open
+   one of their own name. What the rules of a recorded walk make carries the scope of the operation that they are
+   the rule of.
+   A graph holds up to 65535 different paths, for as long as it lives (beyond: GR_ERR_LIMIT); coming back to one
+   takes no memory. GR_ERR_NAME for NULL or "". A begin that fails opens a scope without a label all the same, and so
+   do those inside it, so that ends match; all works while an error is pending. An end without a begin is
+   GR_ERR_STATE. */
+GR_API gr_status gr_name_scope_begin(gr_graph *g, const char *name);
+GR_API gr_status gr_name_scope_end(gr_graph *g);
+/* The scope in which a tensor was made, or "" if in none. The text lives as long as the graph. */
+GR_API const char *gr_name_scope_of(struct gr_tensor t);
 
 /* ---- Memory ---- */
 

@@ -59,7 +59,7 @@ typedef struct gr_linear {
    f64. On error no parameter stays behind and both handles are invalid. */
 GR_API gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t in, int64_t out,
                                   gr_initializer *init);
-/* y = x W + b. x: [..., in] -> [..., out]. */
+/* y = x W + b. x: [..., in] -> [..., out]. Made in the name scope "<name>" (graph.h). */
 GR_API gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x);
 
 /* ---- Multilayer perceptron ---- */
@@ -80,7 +80,8 @@ typedef struct gr_mlp {
 GR_API gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes, const int64_t *sizes,
                             gr_activation *activation, gr_initializer *init);
 /* What the last layer puts out, without activation: logits, for classes.
-   x: [..., sizes[0]] -> [..., sizes[n_sizes - 1]]. */
+   x: [..., sizes[0]] -> [..., sizes[n_sizes - 1]]. Made in the name scope "<prefix>", without a point at its end, and
+   there each layer in "fc<i>"; an empty prefix opens none. */
 GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 
 /* ---- Dropout ---- */
@@ -111,7 +112,7 @@ GR_API gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target);
    log_softmax. logits: [..., classes], labels: i32 [...]. A label outside [0, classes) is GR_ERR_INDEX. */
 GR_API gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels);
 /* The same from probabilities, of which one-hot vectors are the usual case: mean over the samples of
-   -sum_k t_k ln softmax(x)_k. target: as logits. */
+   -sum_k t_k ln softmax(x)_k, where t_k = 0 gives 0 also for a logit of -inf. target: as logits. */
 GR_API gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target);
 
 GR_END_DECLS

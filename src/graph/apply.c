@@ -231,7 +231,7 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     if (call->op->infer(call, &layout) != GR_OK || check_layout(call, &layout, &count) != GR_OK) return NULL;
     const bool is_float = layout.type == GR_F32 || layout.type == GR_F64;
     const bool recorded = requires_grad && call->graph->recording && is_float;
-    if (recorded && !call->op->vjp) {
+    if (recorded && !call->op->vjp && !call->op->vjp_all) {
         gr_call_fail(call, GR_ERR_NOT_DIFFERENTIABLE,
                      "has no derivative rule, but an operand requires a gradient", NULL);
         return NULL;
@@ -241,6 +241,13 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
         return make_view(call, &layout, count, recorded);
     gr_call_fail(call, GR_ERR_CALLBACK, "infer gave a view of more than there is", NULL);
     return NULL;
+}
+
+/* For anomaly mode and checkpoints. */
+static gr_status inspect(const gr_call *call, const gri_node *node)
+{
+    const gr_status status = call->graph->watching ? gri_judge_value(call, node) : GR_OK;
+    return status == GR_OK && call->graph->capture ? gri_note_operands(call) : status;
 }
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
@@ -266,7 +273,14 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     r.call.in = in;
     bool requires_grad = false;
     gri_node *node = NULL;
+    const bool inspected = g->watching || g->capture;
+    gri_mark mark;
+    if (inspected) mark = gri_mark_here(g);
     if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
+    if (inspected && node && inspect(&r.call, node) != GR_OK) {
+        gri_pop(g, mark);
+        node = NULL;
+    }
     if (r.scratch) gri_free_scratch(&r);
     if (!node && g->status == GR_OK) gri_fail(g, GR_ERR_CALLBACK, "%s: failed without saying why", op->name);
     return node ? gri_handle(g, node) : gri_invalid(g);

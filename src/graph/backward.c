@@ -8,6 +8,9 @@
  * a rule builds on the way is popped at once. In a recorded walk they are step tensors with a history of
  * their own.
  *
+ * A rule can make operations of its own and have them walked as a part of the walk that called it: a segment. It has
+ * adjoints for what was made since its floor; those of anything before are its parent's.
+ *
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
 #include "graph/call.h"
@@ -24,28 +27,55 @@ enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs
 
 typedef struct walk {
     gr_graph *g;
-    const char *what; /* the call, for messages */
+    const char *what;          /* the call, for messages */
+    const struct walk *parent; /* of a segment; NULL: a walk of its own */
+    uint32_t floor;            /* of a segment: the step index where it begins. Else 0 */
+    uint32_t at;               /* the step node that is being visited */
     uint32_t step_top, kept_top;
-    uint32_t *step_adjoint, *kept_adjoint;
-    uint8_t *step_need, *kept_need; /* NULL: whatever requires a gradient is needed */
-    uint32_t reached;               /* the last step node that was visited */
+    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from the floor on */
+    uint8_t *step_need, *kept_need;        /* NULL: whatever requires a gradient is needed */
+    uint32_t reached;                      /* the last step node that was visited */
     bool record, release;
-    uint32_t no_grad_depth; /* while a rule runs */
+    gri_tidy tidy; /* what a rule finds, and leaves */
+    bool watched;  /* anomaly mode: what arrives is judged */
+    bool *tainted; /* something that is not finite has come in, and may */
 } walk;
+
+/* Whether a node was made before the segment began. */
+static bool is_before(const walk *w, uint32_t index)
+{
+    return w->parent && (index & GRI_KEPT || index < w->floor);
+}
+
+/* The walk that has the adjoint of a node. */
+static const walk *owner_of(const walk *w, uint32_t index)
+{
+    while (is_before(w, index)) w = w->parent;
+    return w;
+}
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index];
+    w = owner_of(w, index);
+    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->floor];
 }
 
 static uint8_t *need_of(const walk *w, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index];
+    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index - w->floor];
+}
+
+/* Whether the node was there when the walk that has, or would have, its adjoint began. */
+static bool is_known(const walk *owner, uint32_t index)
+{
+    return (index & ~GRI_KEPT) < (index & GRI_KEPT ? owner->kept_top : owner->step_top);
 }
 
 static bool is_needed(const walk *w, const gri_node *node)
 {
-    return w->step_need ? *need_of(w, node->index) != 0 : (node->flags & GRI_REQUIRES_GRAD) != 0;
+    if (!(node->flags & GRI_REQUIRES_GRAD)) return false;
+    w = owner_of(w, node->index);
+    return w->step_need ? is_known(w, node->index) && *need_of(w, node->index) != 0 : true;
 }
 
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
@@ -167,6 +197,11 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
     if (!part) return true; /* the error is set */
     uint32_t *adjoint = adjoint_of(w, operand->index);
     const bool done = call->op->pull(call, gy, i, &part->array);
+    if (done && w->watched &&
+        gri_judge_contribution(call, w->what, gy, i, &part->array, w->tainted) != GR_OK) {
+        gri_kept_release(g, part);
+        return true;
+    }
     if (done && !*adjoint) {
         *adjoint = part->index;
         return true;
@@ -179,30 +214,72 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
 /* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
 static gr_status check_tidy(const walk *w, const gr_call *call)
 {
-    gr_graph *g = w->g;
-    if (g->n_scopes != g->guarded_scopes || g->no_grad_depth != w->no_grad_depth) {
-        gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
+    if (!gri_tidy_up(w->g, &w->tidy))
+        gri_fail(w->g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
                  w->what, call->op->name);
-        g->n_scopes = g->guarded_scopes;
-        g->no_grad_depth = w->no_grad_depth;
-        g->recording = w->record;
-    }
-    return g->status;
+    return w->g->status;
+}
+
+/* Whether the fast path made the contribution, or failed. */
+static bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                      const gri_node *operand)
+{
+    if (w->record || !call->op->pull) return false;
+    return pull(w, call, &adjoint->array, i, operand) || w->g->status != GR_OK;
+}
+
+/* Takes what a rule returned for operand i; GR_NONE contributes nothing. */
+static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i, gr_tensor part)
+{
+    if (part.index == 0 && !part.graph) return GR_OK;
+    const gri_node *operand = (const gri_node *)call->in[i];
+    const gri_node *node = fit(w, call, i, part, operand);
+    if (!node) return w->g->status;
+    const gr_status status = !w->watched ? GR_OK
+                                         : gri_judge_contribution(call, w->what, &adjoint->array, i,
+                                                                  &node->array, w->tainted);
+    return status == GR_OK ? accumulate(w, adjoint_of(w, operand->index), node) : status;
 }
 
 static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
                             const gri_node *operand)
 {
     gr_graph *g = w->g;
-    if (!w->record && call->op->pull && pull(w, call, &adjoint->array, i, operand)) return g->status;
-    if (g->status != GR_OK) return g->status;
+    if (is_pulled(w, call, adjoint, i, operand)) return g->status;
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
     gr_status status = check_tidy(w, call);
-    if (status == GR_OK && (part.index != 0 || part.graph)) {
-        const gri_node *node = fit(w, call, i, part, operand);
-        status = node ? accumulate(w, adjoint_of(w, operand->index), node) : g->status;
-    } /* else GR_NONE: contributes nothing */
+    if (status == GR_OK) status = take(w, call, adjoint, i, part);
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+/* The same for all operands at once, which share the work of one rule. */
+static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_node *adjoint)
+{
+    gr_graph *g = w->g;
+    const gr_call *call = &r->call;
+    const size_t n = (size_t)call->n;
+    gr_tensor few[GRI_FEW], *parts = n > GRI_FEW ? gr_call_scratch(call, n * sizeof *parts) : few;
+    bool few_needed[GRI_FEW], *needed = n > GRI_FEW ? gr_call_scratch(call, n) : few_needed;
+    if (!parts || !needed) return g->status;
+    bool any = false;
+    for (int i = 0; i < call->n; i++) {
+        const gri_node *operand = (const gri_node *)call->in[i];
+        parts[i] = GR_NONE;
+        needed[i] = is_needed(w, operand) && !is_pulled(w, call, adjoint, i, operand);
+        if (g->status != GR_OK) return g->status;
+        any |= needed[i];
+    }
+    if (!any) return GR_OK;
+    const gri_mark mark = gri_mark_here(g);
+    const gr_status given = call->op->vjp_all(call, gri_handle(g, adjoint), needed, parts);
+    gr_status status = check_tidy(w, call);
+    if (status == GR_OK && given != GR_OK)
+        status = gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", w->what,
+                          call->op->name);
+    for (int i = 0; i < call->n && status == GR_OK; i++)
+        if (needed[i]) status = take(w, call, adjoint, i, parts[i]);
     if (!w->record) gri_pop(g, mark);
     return status;
 }
@@ -242,11 +319,73 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
     r.call.operands = operands;
     r.call.in = in;
     gr_status status = operands && in ? operands_of(w, node, operands, in) : g->status;
-    for (int i = 0; i < r.call.n && status == GR_OK; i++) {
-        const gri_node *operand = (const gri_node *)in[i];
-        if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
+    if (status == GR_OK && node->op->vjp_all) {
+        status = contribute_all(w, &r, adjoint);
+    } else {
+        for (int i = 0; i < r.call.n && status == GR_OK; i++) {
+            const gri_node *operand = (const gri_node *)in[i];
+            if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
+        }
     }
     if (r.scratch) gri_free_scratch(&r);
+    return status;
+}
+
+/* Hands the complete adjoint of a node to its hooks, and goes on with what they return. They see a step tensor, which
+   cannot be written. */
+static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    gr_graph *g = w->g;
+    const gri_mark mark = gri_mark_here(g);
+    const gri_node *arrived = node_at(g, *adjoint);
+    if (!w->record && !(arrived = gri_push_value(g, arrived))) return g->status;
+    const gr_tensor before = gri_handle(g, arrived);
+    gr_tensor gradient = before;
+    gr_status status = gri_run_hooks(g, w->what, node, &gradient);
+    if (status == GR_OK && !gr_same(before, gradient)) {
+        const gri_node *replacement = node_at(g, gradient.index);
+        if (!w->record) replacement = gri_keep_value(g, replacement);
+        if (replacement) {
+            drop(w, adjoint);
+            *adjoint = replacement->index;
+        } else {
+            status = g->status;
+        }
+    }
+    if (!w->record) gri_pop(g, mark);
+    return status;
+}
+
+/* In anomaly mode: what has arrived at a node, or come from its hook, is finite. */
+static gr_status judge(const walk *w, const gri_node *node, uint32_t adjoint, bool of_hook)
+{
+    if (*w->tainted) return GR_OK;
+    return gri_judge_gradient(w->g, w->what, node, &node_at(w->g, adjoint)->array, of_hook);
+}
+
+static gr_status complete_adjoint(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    if (!is_needed(w, node)) return GR_OK;
+    gr_status status = w->watched ? judge(w, node, *adjoint, false) : GR_OK;
+    if (status == GR_OK && node->flags & GRI_HOOKED) {
+        status = run_hooks(w, node, adjoint);
+        if (status == GR_OK && w->watched) status = judge(w, node, *adjoint, true);
+    }
+    return status;
+}
+
+/* To be called when all contributions to a node have arrived. */
+static inline gr_status complete(const walk *w, const gri_node *node, uint32_t *adjoint)
+{
+    return w->watched || node->flags & GRI_HOOKED ? complete_adjoint(w, node, adjoint) : GR_OK;
+}
+
+/* Kept leaves come last: all that could contribute has been visited. */
+static gr_status complete_kept(const walk *w)
+{
+    gr_status status = GR_OK;
+    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++)
+        if (w->kept_adjoint[i]) status = complete(w, w->g->kept.slot[i].node, &w->kept_adjoint[i]);
     return status;
 }
 
@@ -255,11 +394,12 @@ static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjo
 static void walk_end(walk *w)
 {
     gr_graph *g = w->g;
-    for (uint32_t i = 1; w->step_adjoint && i < w->step_top; i++) drop(w, &w->step_adjoint[i]);
+    const uint32_t n = w->step_top - w->floor;
+    for (uint32_t i = 0; w->step_adjoint && i < n; i++) drop(w, &w->step_adjoint[i]);
     for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
-    gri_free(&g->memory, w->step_adjoint, w->step_top * sizeof(uint32_t));
+    gri_free(&g->memory, w->step_adjoint, n * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
-    gri_free(&g->memory, w->step_need, w->step_top);
+    gri_free(&g->memory, w->step_need, n);
     gri_free(&g->memory, w->kept_need, w->kept_top);
 }
 
@@ -270,7 +410,8 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
                 .what = what,
                 .record = record,
                 .release = !record && !retain,
-                .no_grad_depth = record ? 0 : g->no_grad_depth + 1,
+                .watched = g->watching,
+                .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, g->naming, record},
                 .step_top = g->step.top,
                 .reached = g->step.top,
                 .kept_top = g->kept.top};
@@ -288,25 +429,33 @@ static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record,
 /* Whether the adjoint of a visited node must stay until the end. */
 static bool wanted_at_end(const walk *w, const gri_node *node)
 {
+    if (w->parent) return false;
     return w->step_need ? *need_of(w, node->index) & TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
 }
 
 static gr_status walk_down(walk *w)
 {
     gr_graph *g = w->g;
-    const bool was_recording = g->recording;
+    const bool was_recording = g->recording, was_watching = g->watching;
     const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
-    g->no_grad_depth = w->no_grad_depth;
+    const uint16_t name_scope = g->naming.scope;
+    const walk *outer = g->walk;
+    g->walk = w;
+    g->watching = false; /* rules and hooks are judged by what they return */
+    g->no_grad_depth = w->tidy.no_grad_depth;
     g->recording = w->record;
     g->guarded_scopes = g->n_scopes;
     g->walks++;
     gr_status status = GR_OK;
     uint32_t i = w->step_top;
-    while (status == GR_OK && i-- > 1) {
-        uint32_t *adjoint = &w->step_adjoint[i];
-        if (!*adjoint) continue;
+    while (status == GR_OK && i-- > w->floor) {
+        uint32_t *adjoint = &w->step_adjoint[i - w->floor];
+        if (!*adjoint) continue; /* index 0, which names nothing, has none */
+        w->at = i;
         gri_node *node = g->step.slot[i].node;
-        if (!is_passed(w, node)) continue;
+        g->naming.scope = gri_name_scope(node); /* what a rule makes belongs where its operation was made */
+        status = complete(w, node, adjoint);
+        if (status != GR_OK || !is_passed(w, node)) continue;
         status = visit(w, node, node_at(g, *adjoint));
         if (status != GR_OK) break;
         w->reached = i;
@@ -316,7 +465,11 @@ static gr_status walk_down(walk *w)
             *adjoint = SPENT;
         }
     }
+    if (status == GR_OK && (g->hooks.top || w->watched)) status = complete_kept(w);
     g->walks--;
+    g->walk = outer;
+    g->watching = was_watching;
+    g->naming.scope = name_scope;
     g->guarded_scopes = guarded;
     g->recording = was_recording;
     g->no_grad_depth = depth;
@@ -371,6 +524,8 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     if (!is_unset(cotangent)) {
         gr_status status = check_cotangent(w, output, cotangent);
         const gri_mark mark = gri_mark_here(g);
+        if (status == GR_OK && w->watched)
+            status = gri_judge_cotangent(g, w->what, output, &node_at(g, cotangent.index)->array, w->tainted);
         if (status == GR_OK) status = accumulate(w, adjoint, node_at(g, cotangent.index));
         if (!w->record) gri_pop(g, mark);
         return status;
@@ -466,8 +621,10 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     if (!node) return g->status;
     gr_status status = check_differentiable(g, "backward", node);
     walk w;
+    bool tainted = false;
     if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
     if (status != GR_OK) return status;
+    w.tainted = &tainted;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
@@ -583,14 +740,15 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
 /* What leads from the targets upwards is needed. Operands come before what uses them: one pass suffices. */
 static void spread_need(const walk *w)
 {
-    for (uint32_t i = 1; i < w->step_top; i++) {
+    for (uint32_t i = w->floor ? w->floor : 1; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
         if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
-            if ((o->index & ~GRI_KEPT) < (o->index & GRI_KEPT ? w->kept_top : w->step_top) &&
-                *need_of(w, o->index) && gri_lookup(w->g, o->index, o->generation))
-                w->step_need[i] |= NEEDED | PASSED;
+            const walk *owner = owner_of(w, o->index);
+            if (is_known(owner, o->index) && *need_of(owner, o->index) &&
+                gri_lookup(w->g, o->index, o->generation))
+                *need_of(w, i) |= NEEDED | PASSED;
         }
     }
 }
@@ -642,8 +800,10 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
                         n_inputs);
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
     walk w;
+    bool tainted = false;
     gr_status status = walk_begin(&w, g, "grad", o.record, o.retain, true);
     if (status != GR_OK) return status;
+    w.tainted = &tainted;
     const gri_mark mark = gri_mark_here(g);
     status = mark_targets(&w, n_inputs, inputs);
     if (status == GR_OK) {
@@ -658,6 +818,64 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
         gri_pop(g, mark);
         for (int i = 0; i < n_inputs; i++) gradients[i] = gri_invalid(g);
     }
+    return status;
+}
+
+/* ---- Segments ---- */
+
+/* Whether the adjoint of a node is still to be visited by the walk that has it. */
+static bool is_ahead(const walk *w, uint32_t index)
+{
+    if (!is_before(w, index)) return true;
+    w = owner_of(w, index);
+    return is_known(w, index) && (index & GRI_KEPT || index < w->at);
+}
+
+/* Everything that the segment would contribute to is. */
+static gr_status check_reach(const walk *w)
+{
+    for (uint32_t i = w->floor; i < w->step_top; i++) {
+        const gri_node *node = w->g->step.slot[i].node;
+        for (uint32_t k = 0; node && k < node->n_operands; k++) {
+            const gri_operand *o = &gri_operands(node)[k];
+            const gri_node *operand = gri_lookup(w->g, o->index, o->generation);
+            if (!operand || !(operand->flags & GRI_REQUIRES_GRAD) || is_ahead(w, o->index)) continue;
+            char text[TEXT_BYTES];
+            gri_describe(text, sizeof text, operand, false);
+            return gri_fail(w->g, GR_ERR_CALLBACK,
+                            "%s: a function that was run again used %s, which was made after its first run",
+                            w->what, text);
+        }
+    }
+    return GR_OK;
+}
+
+gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent)
+{
+    const walk *parent = g->walk;
+    const uint32_t n = g->step.top - floor;
+    if (!(output->flags & GRI_REQUIRES_GRAD)) return GR_OK;
+    walk w = {.g = g,
+              .what = parent->what,
+              .parent = parent,
+              .floor = floor,
+              .step_top = g->step.top,
+              .reached = g->step.top,
+              .record = parent->record,
+              .tidy = parent->tidy,
+              .watched = parent->watched,
+              .tainted = parent->tainted};
+    w.step_adjoint = gri_alloc_zeroed(&g->memory, n * sizeof(uint32_t));
+    if (parent->step_need) w.step_need = gri_alloc_zeroed(&g->memory, n);
+    gr_status status = w.step_adjoint && (!parent->step_need || w.step_need)
+                           ? check_reach(&w)
+                           : gri_fail_memory(g, w.what, n * sizeof(uint32_t));
+    if (status == GR_OK) {
+        if (w.step_need) spread_need(&w);
+        status = accumulate(&w, adjoint_of(&w, output->index), node_at(g, cotangent.index));
+    }
+    if (status == GR_OK) status = walk_down(&w);
+    walk_end(&w);
     return status;
 }
 

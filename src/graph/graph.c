@@ -70,6 +70,8 @@ void gr_graph_destroy(gr_graph *g)
         g->owned = block->next;
         gri_free(&g->memory, block, block->bytes);
     }
+    gri_free_hooks(g);
+    gri_free_names(g);
     gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->kept.slot, g->kept.capacity * sizeof(gri_slot));
     gri_free(&g->memory, g->scopes, g->scope_capacity * sizeof *g->scopes);
@@ -84,7 +86,20 @@ void gr_graph_destroy(gr_graph *g)
 gr_status gri_check_no_walk(gr_graph *g, const char *what)
 {
     return g->walks == 0 ? GR_OK
-                         : gri_fail(g, GR_ERR_STATE, "%s: called by a rule while a walk is under way", what);
+                         : gri_fail(g, GR_ERR_STATE,
+                                    "%s: called by a rule while a walk is under way, or by a hook", what);
+}
+
+bool gri_tidy_up(gr_graph *g, const gri_tidy *before)
+{
+    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
+        g->naming.depth == before->naming.depth)
+        return true;
+    g->n_scopes = before->n_scopes;
+    g->naming = before->naming;
+    g->no_grad_depth = before->no_grad_depth;
+    g->recording = before->recording;
+    return false;
 }
 
 gr_status gr_graph_reset(gr_graph *g)

@@ -39,12 +39,13 @@ typedef struct gri_operand {
 } gri_operand;
 
 enum {
-    GRI_REQUIRES_GRAD = 1 << 0,
+    GRI_REQUIRES_GRAD = 1 << 0, /* up to 1 << 15: see gri_node */
     GRI_CONTIGUOUS = 1 << 1,
     GRI_PARAM = 1 << 2,
     GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
     GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
-    GRI_RELEASED = 1 << 5     /* its history was walked without retain */
+    GRI_RELEASED = 1 << 5,    /* its history was walked without retain */
+    GRI_HOOKED = 1 << 6       /* there are hooks on its gradient: see hooks.c */
 };
 
 typedef struct gri_node {
@@ -54,9 +55,16 @@ typedef struct gri_node {
     char *name;          /* a block of its own; NULL: none */
     uint32_t n_operands; /* recorded ones; 0: no history */
     uint32_t index, generation, version;
-    uint32_t flags;
+    uint32_t flags;    /* the upper half is the name scope: see names.c */
     uint32_t gradient; /* index of a kept node; 0: none */
 } gri_node;
+
+enum { GRI_NAME_SCOPE_SHIFT = 16 };
+/* The id of the name scope in which a node was made; 0: none. */
+static inline uint16_t gri_name_scope(const gri_node *node)
+{
+    return (uint16_t)(node->flags >> GRI_NAME_SCOPE_SHIFT);
+}
 
 /* The operands of a recorded node stand behind the struct, the attributes behind them. */
 static inline gri_operand *gri_operands(const gri_node *node) { return (gri_operand *)(uintptr_t)(node + 1); }
@@ -104,6 +112,63 @@ typedef struct gri_owned {
     size_t bytes;
 } gri_owned;
 
+/* A hook on the gradient of a tensor. */
+typedef struct gri_hook {
+    gr_hook_function *f;
+    void *user;
+    uint64_t order; /* hooks that were added before have smaller ones */
+    uint32_t node;  /* index of the tensor, which lives; 0: this entry is free */
+    uint32_t generation;
+    uint32_t next; /* of the bucket, or of the free list; 0: none */
+} gri_hook;
+
+/* All hooks of a graph: a hash table by the index of the tensor. */
+typedef struct gri_hooks {
+    gri_hook *entry;  /* entry 0 is never used */
+    uint32_t *bucket; /* its first entry, or 0 */
+    uint32_t capacity, top, first_free;
+    uint64_t added;
+} gri_hooks;
+
+/* A path of name scopes. */
+typedef struct gri_name {
+    const char *path; /* all of it, as "encoder/fc1" */
+    const char *name; /* its last part, inside the path */
+    uint16_t parent;  /* 0: none */
+    uint16_t next;    /* of the bucket; 0: none */
+} gri_name;
+
+/* All paths of a graph, by their ids: a hash table by parent and name. */
+typedef struct gri_names {
+    gri_name *entry;  /* entry 0 is never used */
+    uint16_t *bucket; /* its first entry, or 0 */
+    uint32_t capacity, top;
+} gri_names;
+
+/* The tensors from outside that the function of a checkpoint reads. */
+typedef struct gri_capture {
+    struct gri_capture *outer;
+    uint32_t floor;   /* step tensors from this index on are the function's own */
+    gr_tensor *found; /* each once, in the order of their first use */
+    uint32_t *table; /* open addressing, two places for each of `capacity`: 1 + position in found; 0: empty */
+    uint32_t n, capacity;
+} gri_capture;
+
+/* Where one is in the name scopes. */
+typedef struct gri_naming {
+    uint32_t depth; /* so many are open, */
+    uint32_t
+        unlabelled; /* of which the innermost ones have no path: the begin of the first of these failed */
+    uint16_t scope; /* id of the path; 0: none */
+} gri_naming;
+
+/* What a function of the user has to leave as it found it. */
+typedef struct gri_tidy {
+    uint32_t n_scopes, no_grad_depth;
+    gri_naming naming;
+    bool recording;
+} gri_tidy;
+
 struct gr_graph {
     gri_memory memory;
     gri_slots step, kept;
@@ -117,6 +182,14 @@ struct gr_graph {
     uint32_t guarded_scopes; /* so many scopes were open when the innermost walk or check began; they stay */
     uint32_t *params;        /* indices of kept nodes */
     uint32_t n_params, param_capacity;
+    bool watching; /* each operation is judged: anomaly mode is on, and no rule or hook is running */
+    bool anomaly;  /* the mode is on */
+    gr_anomaly_options anomaly_options;
+    gri_capture *capture; /* of the innermost function of a checkpoint that is running for the first time */
+    const struct walk *walk; /* the innermost walk under way: see backward.c */
+    gri_hooks hooks;
+    gri_names names;
+    gri_naming naming;
     gri_owned *owned;
     gri_threads *threads;
     int n_threads;
@@ -230,6 +303,14 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name);
 /* GR_ERR_STATE while a walk is under way: a rule must not free what is walked over. `what` names the call. */
 gr_status gri_check_no_walk(gr_graph *g, const char *what);
 
+static inline gri_tidy gri_tidy_here(const gr_graph *g)
+{
+    return (gri_tidy){g->n_scopes, g->no_grad_depth, g->naming, g->recording};
+}
+/* Whether a function of the user has closed the scopes, name scopes and no_grad regions that it opened, and no
+   others. If not, they are closed now, and opened: the error is the caller's to set. */
+bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
+
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
 
@@ -259,8 +340,49 @@ bool gri_broadcasts_to(int from_ndim, const int64_t *from, int to_ndim, const in
 /* Checks a shape given by a user; the error is set. `what` names the call. */
 gr_status gri_check_shape(gr_graph *g, const char *what, gr_type type, const gr_shape *shape, int64_t *count);
 
+/* ---- names.c ---- */
+
+/* The path of an id; "" for 0. */
+const char *gri_name_path(const gr_graph *g, uint16_t id);
+void gri_free_names(gr_graph *g);
+
+/* ---- checkpoint.c ---- */
+
+/* Notes the operands of a call that g->capture has not made itself. */
+gr_status gri_note_operands(const gr_call *call);
+
+/* ---- anomaly.c ---- */
+
+/* Each sets GR_ERR_NOT_FINITE, and returns the status, if what it looks at is not finite and should be. *tainted is
+   set if it need not be, for something that it was made of was not finite, and may be so. `what` names the walk. */
+
+/* The value of an operation that has just been computed. */
+gr_status gri_judge_value(const gr_call *call, const gri_node *node);
+/* The contribution to operand i, of cotangent gy. */
+gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr_array *gy, int i,
+                                 const gr_array *part, bool *tainted);
+/* The cotangent of an output, given by the user. */
+gr_status gri_judge_cotangent(gr_graph *g, const char *what, const gri_node *output,
+                              const gr_array *cotangent, bool *tainted);
+/* The gradient of a node: summed from contributions that are finite, or returned by a hook. */
+gr_status gri_judge_gradient(gr_graph *g, const char *what, const gri_node *node, const gr_array *gradient,
+                             bool of_hook);
+
+/* ---- hooks.c ---- */
+
+/* Runs the hooks of a node in the order in which they were added. *gradient: its gradient, and what replaced it.
+   `what` names the walk. */
+gr_status gri_run_hooks(gr_graph *g, const char *what, const gri_node *node, gr_tensor *gradient);
+/* Removes the hooks of a node. */
+void gri_drop_hooks(gr_graph *g, gri_node *node);
+void gri_free_hooks(gr_graph *g);
+
 /* ---- backward.c ---- */
 
+/* Inside a rule: walks what was made since the step index `floor` from `output` down, and adds what arrives at anything
+   made before to the adjoints of the walk that called the rule, in the order in which it would without a rule between:
+   sums are the same, bit for bit. */
+gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent);
 /* Drops the gradient of a node, if it has one. */
 void gri_drop_gradient(gr_graph *g, gri_node *node);
 

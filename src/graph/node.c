@@ -116,6 +116,7 @@ gri_node *gri_keep_new(gr_graph *g, const gri_recipe *r)
     else
         i = table->top++;
     gri_node *node = gri_fill_record(record, r, &s, fresh);
+    node->flags |= (uint32_t)g->naming.scope << GRI_NAME_SCOPE_SHIFT;
     node->index = i | GRI_KEPT;
     table->slot[i].node = node;
     node->generation = ++table->slot[i].generation;
@@ -174,6 +175,7 @@ static void release_belongings(gr_graph *g, gri_node *node)
 {
     if (node->buffer) gri_buffer_release(g, node->buffer);
     if (node->gradient) gri_drop_gradient(g, node);
+    if (node->flags & GRI_HOOKED) gri_drop_hooks(g, node);
     if (node->name) gri_set_name(g, node, NULL);
 }
 

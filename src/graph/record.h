@@ -51,7 +51,7 @@ static inline bool gri_fill_shape(int64_t *dims, int64_t *strides, const gri_rec
     return gri_is_contiguous(r->ndim, dims, strides);
 }
 
-/* Fills a record; index and generation are the caller's to set. Takes over `fresh`, the buffer of new
+/* Fills a record; index, generation and name scope are the caller's to set. Takes over `fresh`, the buffer of new
    elements, or NULL. */
 static inline gri_node *gri_fill_record(void *record, const gri_recipe *r, const gri_record_size *s,
                                         gri_buffer *fresh)
@@ -90,6 +90,7 @@ static inline gri_node *gri_push_record(gr_graph *g, const gri_recipe *r)
     }
     gri_node *node = gri_fill_record((char *)g->chunk + g->offset, r, &s, fresh);
     g->offset += s.total;
+    node->flags |= (uint32_t)g->naming.scope << GRI_NAME_SCOPE_SHIFT;
     node->index = g->step.top++;
     gri_slot *slot = &g->step.slot[node->index];
     slot->node = node;

@@ -1,10 +1,11 @@
 /* The linear layer. Invariant: a layer that could not be made leaves no parameter behind. */
-#include "gradus/nn.h"
+#include "nn/layer.h"
 #include "gradus/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
-enum { NAME_BYTES = 256 };
+enum { NAME_BYTES = GRI_LAYER_NAME_BYTES };
 
 /* The parameter "<layer>.<part>". */
 static gr_tensor make_param(gr_graph *g, const char *layer, const char *part, gr_type type, gr_shape shape)
@@ -39,7 +40,32 @@ gr_linear gr_linear_create(gr_graph *g, const char *name, gr_type type, int64_t 
     return none;
 }
 
+size_t gri_layer_name(gr_linear layer, char name[GRI_LAYER_NAME_BYTES])
+{
+    static const char suffix[] = ".weight";
+    name[0] = '\0';
+    if (!gr_is_valid(layer.weight)) return 0; /* the error is for the operation to set */
+    const char *weight = gr_name(layer.weight);
+    const size_t length = strlen(weight), tail = sizeof suffix - 1;
+    if (length <= tail || length - tail >= NAME_BYTES || strcmp(weight + length - tail, suffix) != 0)
+        return 0;
+    memcpy(name, weight, length - tail);
+    name[length - tail] = '\0';
+    return length - tail;
+}
+
+gr_tensor gri_linear_in_scope(gr_linear layer, gr_tensor x, const char *scope)
+{
+    gr_graph *g = layer.weight.graph;
+    if (*scope) gr_name_scope_begin(g, scope);
+    const gr_tensor y = gr_add(gr_matmul(x, layer.weight), layer.bias);
+    if (*scope) gr_name_scope_end(g);
+    return y;
+}
+
 gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x)
 {
-    return gr_add(gr_matmul(x, layer.weight), layer.bias);
+    char name[NAME_BYTES];
+    gri_layer_name(layer, name);
+    return gri_linear_in_scope(layer, x, name);
 }

@@ -83,11 +83,12 @@ gr_tensor gr_half_sum_squares(gr_tensor y, gr_tensor target)
     return gr_scale(gr_sum(gr_square(gr_sub(y, target)), GR_ALL_AXES, false), 0.5);
 }
 
+/* A target of 0 takes nothing of an infinite loss, here and below: gr_chain_mul. */
 gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target)
 {
     if (!are_alike("bce_with_logits", logits, target)) return invalid(logits);
-    const gr_tensor if_one = gr_mul(target, gr_softplus(gr_neg(logits)));
-    const gr_tensor if_zero = gr_mul(gr_add_scalar(gr_neg(target), 1), gr_softplus(logits));
+    const gr_tensor if_one = gr_chain_mul(target, gr_softplus(gr_neg(logits)));
+    const gr_tensor if_zero = gr_chain_mul(gr_add_scalar(gr_neg(target), 1), gr_softplus(logits));
     return gr_mean(gr_add(if_one, if_zero), GR_ALL_AXES, false);
 }
 
@@ -136,6 +137,6 @@ gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target)
         fail_shapes(loss, "needs an axis of classes", logits, target);
         return invalid(logits);
     }
-    const gr_tensor per_sample = gr_sum(gr_mul(target, gr_log_softmax(logits, -1)), GR_AXES(-1), false);
+    const gr_tensor per_sample = gr_sum(gr_chain_mul(target, gr_log_softmax(logits, -1)), GR_AXES(-1), false);
     return gr_neg(gr_mean(per_sample, GR_ALL_AXES, false));
 }

@@ -1,10 +1,11 @@
 /* The multilayer perceptron: linear layers with an activation between them. */
-#include "gradus/nn.h"
+#include "nn/layer.h"
 #include "gradus/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
-enum { NAME_BYTES = 256 };
+enum { NAME_BYTES = GRI_LAYER_NAME_BYTES };
 
 static void release_layers(const gr_mlp *net)
 {
@@ -49,15 +50,43 @@ gr_mlp gr_mlp_create(gr_graph *g, const char *prefix, gr_type type, int n_sizes,
     return net;
 }
 
+/* The prefix that the names of the layers were made with, and its length; 0 if they were made otherwise. */
+static size_t prefix_of(gr_mlp net, char prefix[NAME_BYTES])
+{
+    static const char first[] = "fc1";
+    const size_t length = gri_layer_name(net.layers[0], prefix), tail = sizeof first - 1;
+    if (length <= tail || strcmp(prefix + length - tail, first) != 0) return 0;
+    prefix[length - tail] = '\0';
+    return length - tail;
+}
+
+/* One layer, in the scope of its name without the prefix. */
+static gr_tensor forward_one(gr_linear layer, gr_tensor x, const char *prefix, size_t length)
+{
+    char name[NAME_BYTES];
+    const size_t n = gri_layer_name(layer, name);
+    const bool has_prefix = n > length && strncmp(name, prefix, length) == 0;
+    return gri_linear_in_scope(layer, x, has_prefix ? name + length : name);
+}
+
 gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x)
 {
     if (net.n_layers < 1) {
         gr_graph_fail(x.graph, GR_ERR_HANDLE, "mlp_forward: the net has no layers: its creation failed");
         return (gr_tensor){x.graph, 0, 0};
     }
+    char prefix[NAME_BYTES], scope[NAME_BYTES];
+    const size_t length = prefix_of(net, prefix),
+                 end = length && prefix[length - 1] == '.' ? length - 1 : length;
+    if (end) {
+        memcpy(scope, prefix, end);
+        scope[end] = '\0';
+        gr_name_scope_begin(x.graph, scope);
+    }
     for (int i = 0; i < net.n_layers; i++) {
         if (i > 0 && net.activation) x = net.activation(x);
-        x = gr_linear_forward(net.layers[i], x);
+        x = forward_one(net.layers[i], x, prefix, length);
     }
+    if (end) gr_name_scope_end(x.graph);
     return x;
 }

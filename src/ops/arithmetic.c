@@ -1,7 +1,9 @@
-/* Arithmetic: add, sub, mul, div, neg, scale, add_scalar, square, pow, pow_scalar, maximum, minimum. */
+/*
+ * Arithmetic: add, sub, mul, div, chain_mul, chain_div, neg, scale, add_scalar, square, pow, pow_scalar,
+ * maximum, minimum.
+ */
 #include "ops/ops.h"
 
-#include <float.h>
 #include <tgmath.h>
 
 /* Integers wrap around, as unsigned arithmetic does. */
@@ -41,16 +43,42 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
 ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
 ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL)
 
-static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to);
-ARITHMETIC(mul, "*", true, "y = a b", a *b, WRAP(U(a) * U(b)), gr_mul(gy, b), gr_mul(gy, a), mul_pull)
+/* Products and quotients of derivative rules. Their own rules are made of them: a zero ends a path in every
+   order. */
+
+GRI_FORWARD2(chain_mul, GRI_CHAIN_MUL(a, b))
+GRI_RULE2(chain_mul, gr_chain_mul(gy, b), gr_chain_mul(gy, a))
+
+/* Of mul and chain_mul. */
 static bool mul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
 {
     if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */
     const gr_array *const in[] = {gy, c->in[1 - i]};
-    return gri_map_pull(c, mul_f32, mul_f64, to, 2, in);
+    return gri_map_pull(c, chain_mul_f32, chain_mul_f64, to, 2, in);
 }
 
-GRI_BINARY(div, "/", "y = a / b", a / b, gr_div(gy, b), gr_neg(gr_div(gr_mul(gy, y), b)))
+const gr_op gri_op_chain_mul = {.name = "chain_mul",
+                                .arity = 2,
+                                .strided = true,
+                                .formula = "y = a b, 0 where a or b is 0",
+                                .commutative = true,
+                                .infer = gri_infer_float_broadcast,
+                                .forward = chain_mul_forward,
+                                .vjp = chain_mul_vjp,
+                                .pull = mul_pull};
+gr_tensor gr_chain_mul(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_chain_mul, a, b, NULL); }
+
+/* The cotangent of b: -gy y / b. */
+static gr_tensor by_divisor(gr_tensor gy, gr_tensor y, gr_tensor b)
+{
+    return gr_neg(gr_chain_div(gr_chain_mul(gy, y), b));
+}
+GRI_BINARY(chain_div, NULL, "y = a / b, 0 where a or 1/b is 0", GRI_CHAIN_DIV(a, b), gr_chain_div(gy, b),
+           by_divisor(gy, y, b))
+
+ARITHMETIC(mul, "*", true, "y = a b", a *b, WRAP(U(a) * U(b)), gr_chain_mul(gy, b), gr_chain_mul(gy, a),
+           mul_pull)
+GRI_BINARY(div, "/", "y = a / b", a / b, gr_chain_div(gy, b), by_divisor(gy, y, b))
 
 /* ---- neg ---- */
 
@@ -103,53 +131,58 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 #define ADD_SCALAR(T) x + NUMBER(T)
 #define POW_SCALAR(T) (NUMBER(T) == 2 ? x * x : pow(x, NUMBER(T)))
 
+/* Whether the factor, as loops of this type see it, is 0, infinite or NaN: what rules treat apart. */
+static bool is_singular(const gr_call *c, gr_type type)
+{
+    const double factor = NUMBER_OF(c), seen = type == GR_F32 ? (double)(float)factor : factor;
+    return seen == 0 || !isfinite(seen);
+}
+
+static gr_tensor scale_rule(const gr_call *c, gr_tensor gy)
+{
+    const gr_type type = gr_type_of(gy);
+    const double factor = NUMBER_OF(c);
+    return is_singular(c, type) ? gr_chain_mul(gy, gr_scalar(c->graph, type, factor)) : gr_scale(gy, factor);
+}
+
 static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to);
-WITH_NUMBER(scale, "y = factor x", SCALE, gr_scale(gy, NUMBER_OF(c)), scale_pull)
+WITH_NUMBER(scale, "y = factor x", SCALE, scale_rule(c, gy), scale_pull)
 static bool scale_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
 {
     (void)i;
-    return gri_map_pull(c, scale_f32, scale_f64, to, 1, &gy);
+    return !is_singular(c, to->type) && gri_map_pull(c, scale_f32, scale_f64, to, 1, &gy);
 }
 
 WITH_NUMBER(add_scalar, "y = x + term", ADD_SCALAR, gy, NULL)
 
-/* gy p x^(p-1); x^0 is constant, also at 0. */
+/* gy p x^(p-1); x^0 is constant, also at 0: zeros. */
 static gr_tensor pow_scalar_rule(gr_tensor gy, gr_tensor x, double p)
 {
-    return p == 0 ? GR_NONE : gr_mul(gy, gr_scale(gr_pow_scalar(x, p - 1), p));
+    const gr_tensor slope = p == 0 ? gri_zero_like(x) : gr_scale(gr_pow_scalar(x, p - 1), p);
+    return gr_chain_mul(gy, slope);
 }
 WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)), NULL)
 
-GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_mul(gy, x), 2), 2 * (g * x))
+GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_chain_mul(gy, x), 2), 2 * GRI_CHAIN_MUL(g, x))
 
 /* ---- pow ---- */
 
-/* x, but 1 where both masks hold: keeps infinities out of branches that do not count, whose cotangent 0 would
-   make NaN of them. */
-static gr_tensor one_where(gr_tensor mask1, gr_tensor mask2, gr_tensor x)
-{
-    const gr_tensor one = gr_scalar(x.graph, gr_type_of(x), 1);
-    return gr_where(mask1, gr_where(mask2, one, x), x);
-}
-
-/* b a^(b-1), with 0 at b = 0 also where 1/a is infinite: at a = 0 and at numbers so small. */
+/* b a^(b-1): 0 where b = 0, also where a^-1 is infinite. */
 static gr_tensor pow_by_base(gr_tensor a, gr_tensor b)
 {
-    const double smallest = gr_type_of(a) == GR_F32 ? 1 / (double)FLT_MAX : 1 / DBL_MAX;
-    const gr_tensor tiny = gr_less(gr_abs(a), gr_scalar(a.graph, gr_type_of(a), smallest));
-    const gr_tensor safe = one_where(tiny, gr_equal(b, gri_zero_like(b)), b);
-    return gr_mul(b, gr_pow(a, gr_add_scalar(safe, -1)));
+    return gr_chain_mul(b, gr_pow(a, gr_add_scalar(b, -1)));
 }
 
-/* a^b ln a, with 0 at a = 0 <= b. */
+/* a^b ln a, with 0 at a = 0 <= b: there the logarithm is of 1. */
 static gr_tensor pow_by_exponent(gr_tensor a, gr_tensor b, gr_tensor y)
 {
-    const gr_tensor safe = one_where(gr_equal(a, gri_zero_like(a)), gr_greater_equal(b, gri_zero_like(b)), a);
-    return gr_mul(y, gr_log(safe));
+    const gr_tensor zero = gri_zero_like(a), one = gr_scalar(a.graph, gr_type_of(a), 1);
+    const gr_tensor safe = gr_where(gr_equal(a, zero), gr_where(gr_greater_equal(b, zero), one, a), a);
+    return gr_chain_mul(y, gr_log(safe));
 }
 
-GRI_BINARY(pow, "^", "y = a^b", pow(a, b), gr_mul(gy, pow_by_base(a, b)),
-           gr_mul(gy, pow_by_exponent(a, b, y)))
+GRI_BINARY(pow, "^", "y = a^b", pow(a, b), gr_chain_mul(gy, pow_by_base(a, b)),
+           gr_chain_mul(gy, pow_by_exponent(a, b, y)))
 
 /* ---- maximum, minimum ---- */
 

@@ -46,12 +46,17 @@ static gr_status concat_forward(const gr_call *c)
     return GR_OK;
 }
 
-static gr_tensor concat_vjp(const gr_call *c, gr_tensor gy, int i)
+/* All at once: where an operand starts is known only after all before it. */
+static gr_status concat_vjp_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
 {
     const int axis = *(const int *)c->attributes;
     int64_t start = 0;
-    for (int k = 0; k < i; k++) start += gr_dim(c->operands[k], axis);
-    return gr_slice(gy, axis, start, start + gr_dim(c->operands[i], axis), 1);
+    for (int k = 0; k < c->n; k++) {
+        const int64_t end = start + gr_dim(c->operands[k], axis);
+        if (needed[k]) contributions[k] = gr_slice(gy, axis, start, end, 1);
+        start = end;
+    }
+    return gr_graph_status(c->graph);
 }
 
 const gr_op gri_op_concat = {.name = "concat",
@@ -61,29 +66,7 @@ const gr_op gri_op_concat = {.name = "concat",
                              .formula = "y = operands, one behind the other",
                              .infer = concat_infer,
                              .forward = concat_forward,
-                             .vjp = concat_vjp};
-
-/* Operands of one concat; more are joined in groups. The rule of each operand looks at all before it, which is fast
- * for few. */
-enum { MOST_AT_ONCE = 1024 };
-
-static gr_tensor concat_groups(gr_graph *g, int n, const gr_tensor *tensors, int axis)
-{
-    const int groups = (n - 1) / MOST_AT_ONCE + 1;
-    const size_t bytes = (size_t)groups * sizeof(gr_tensor);
-    gr_tensor *joined = gri_alloc(&g->memory, bytes);
-    if (!joined) {
-        gri_fail_memory(g, "concat", bytes);
-        return gri_invalid(g);
-    }
-    for (int k = 0; k < groups; k++) {
-        const int first = k * MOST_AT_ONCE, left = n - first;
-        joined[k] = gr_concat(left < MOST_AT_ONCE ? left : MOST_AT_ONCE, tensors + first, axis);
-    }
-    const gr_tensor y = gr_concat(groups, joined, axis);
-    gri_free(&g->memory, joined, bytes);
-    return y;
-}
+                             .vjp_all = concat_vjp_all};
 
 gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
 {
@@ -92,7 +75,6 @@ gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
         gri_fail(g, GR_ERR_ARGUMENT, "concat: needs at least one tensor");
         return gri_invalid(g);
     }
-    if (n > MOST_AT_ONCE && tensors[0].graph) return concat_groups(tensors[0].graph, n, tensors, axis);
     return gr_apply(NULL, &gri_op_concat, n, tensors, &axis);
 }
 

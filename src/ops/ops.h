@@ -6,6 +6,9 @@
  * To add a primitive: its block in one of the files, its line in registry.h, its prototype in gradus/ops.h,
  * its row in tests/test_primitives.c, without which the suite fails.
  *
+ * A rule multiplies with gr_chain_mul and divides with gr_chain_div wherever a factor can be 0 while the
+ * other is infinite or NaN, and a fast path with GRI_CHAIN_MUL and GRI_CHAIN_DIV: see docs/kinks.md.
+ *
  * Rules are given as expressions of gy (cotangent of the result), y (the result) and the operands by their
  * names.
  */
@@ -17,6 +20,8 @@
 #include "graph/graph.h"
 #include "ops/registry.h"
 #include "ops/kernels/map.h"
+
+#include <math.h>
 
 /* Runs the loop for the type of the last operand over all operands. Its parameter: the attributes. */
 static inline gr_status gri_map_call(const gr_call *c, const gri_loops *loops)
@@ -73,6 +78,38 @@ static inline const gr_array *gri_array(gr_tensor t)
 
 /* The scalar 0 of the type of x. */
 static inline gr_tensor gri_zero_like(gr_tensor x) { return gr_scalar(x.graph, gr_type_of(x), 0); }
+
+/* ---- Products and quotients of the chain rule, in scalars: gr_chain_mul and gr_chain_div ---- */
+
+/* g d, and 0 where either is 0. Both sides are computed, so that loops over it vectorise. */
+static inline float gri_chain_mul_f32(float g, float d)
+{
+    const float product = g * d;
+    return ((g != 0) & (d != 0)) ? product : 0;
+}
+
+static inline double gri_chain_mul_f64(double g, double d)
+{
+    const double product = g * d;
+    return ((g != 0) & (d != 0)) ? product : 0;
+}
+
+/* g / d, and 0 where g or 1/d is 0. */
+static inline float gri_chain_div_f32(float g, float d)
+{
+    const float quotient = g / d;
+    return ((g == 0) | (d == INFINITY) | (d == -INFINITY)) ? 0 : quotient;
+}
+
+static inline double gri_chain_div_f64(double g, double d)
+{
+    const double infinity = (double)INFINITY, quotient = g / d;
+    return ((g == 0) | (d == infinity) | (d == -infinity)) ? 0 : quotient;
+}
+
+/* By the type of g. */
+#define GRI_CHAIN_MUL(G, D) _Generic((G), float : gri_chain_mul_f32, double : gri_chain_mul_f64)(G, D)
+#define GRI_CHAIN_DIV(G, D) _Generic((G), float : gri_chain_div_f32, double : gri_chain_div_f64)(G, D)
 
 /* Loops for f32 and f64 from one expression, and the forward that runs them. By <tgmath.h> exp(x) of a float
    is expf(x). */

@@ -116,20 +116,59 @@ static double group_size(const gr_call *c, const gr_array *x)
     return n;
 }
 
-static gr_status mean_forward(const gr_call *c)
+#define PART(T) x / (T)(*(const double *)parameter)
+GRI_LOOP1(part_f32, float, float, PART(float))
+GRI_LOOP1(part_f64, double, double, PART(double))
+
+/* Divides the sums by n; true if one of them is infinite. */
+static bool divide(const gr_array *y, double n)
 {
-    sum_forward(c);
-    const double n = group_size(c, c->in[0]);
-    if (c->out->type == GR_F32) {
-        float *y = c->out->data;
-        for (int64_t i = 0; i < c->out->count; i++) y[i] = (float)((double)y[i] / n);
-    } else {
-        double *y = c->out->data;
-        for (int64_t i = 0; i < c->out->count; i++) y[i] /= n;
+    bool infinite = false;
+    for (int64_t i = 0; i < y->count; i++) {
+        double mean;
+        if (y->type == GR_F32)
+            mean = ((float *)y->data)[i] = (float)((double)((float *)y->data)[i] / n);
+        else
+            mean = ((double *)y->data)[i] /= n;
+        infinite |= isinf(mean);
+    }
+    return infinite;
+}
+
+/* Where the sum overflowed the mean need not: the elements are divided first, at the price of a copy. */
+static gr_status mean_of_large(const gr_call *c, double n)
+{
+    const gr_array *x = c->in[0], *y = c->out;
+    const size_t size = gr_type_size(x->type);
+    int64_t strides[GR_MAX_NDIM], stride = 1;
+    for (int axis = x->ndim - 1; axis >= 0; axis--) {
+        strides[axis] = stride;
+        stride *= x->dims[axis];
+    }
+    gr_array parts = *x, means = *y;
+    parts.strides = strides;
+    parts.data = gr_call_scratch(c, (size_t)x->count * size);
+    means.data = gr_call_scratch(c, (size_t)y->count * size);
+    if (!parts.data || !means.data) return c->graph->status;
+    gri_map(c->graph->threads, x->type == GR_F32 ? part_f32 : part_f64, &n, &parts, 1, &x);
+    gri_reduce_sum(c->graph->threads, &means, &parts, known_mask(c, x->ndim));
+    for (int64_t i = 0; i < y->count; i++) {
+        if (y->type == GR_F32 && isinf(((float *)y->data)[i]))
+            ((float *)y->data)[i] = ((float *)means.data)[i];
+        else if (y->type == GR_F64 && isinf(((double *)y->data)[i]))
+            ((double *)y->data)[i] = ((double *)means.data)[i];
     }
     return GR_OK;
 }
-GRI_RULE1(mean, gr_expand(with_ones(c, gr_scale(gy, 1 / group_size(c, gri_array(x)))), gr_shape_of(x)))
+
+static gr_status mean_forward(const gr_call *c)
+{
+    const double n = group_size(c, c->in[0]);
+    sum_forward(c);
+    return divide(c->out, n) ? mean_of_large(c, n) : GR_OK;
+}
+GRI_RULE1(mean,
+          gr_expand(with_ones(c, gr_scale(gy, 1 / fmax(1, group_size(c, gri_array(x))))), gr_shape_of(x)))
 REDUCTION(mean, "y = sum x / n", float_reduction_infer)
 
 /* ---- max ---- */
@@ -158,7 +197,7 @@ static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
     const gr_tensor x = c->operands[0];
     const gr_tensor attained = gr_cast(gr_equal(x, with_ones(c, c->output)), gr_type_of(x));
     const gr_tensor n = gr_sum(attained, ((const reduction_attributes *)c->attributes)->axes, true);
-    return gr_mul(gr_div(attained, n), with_ones(c, gy));
+    return gr_chain_mul(with_ones(c, gy), gr_div(attained, n));
 }
 REDUCTION(max, "y = max x", max_infer)
 
@@ -216,9 +255,9 @@ const gr_op gri_op_sum_to = {.name = "sum_to",
 
 gr_tensor gr_sum_to(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_sum_to, x, &shape); }
 
-/* ---- Along the last axis: softmax, log_softmax, logsumexp ---- */
+/* ---- Along the last axis: softmax, log_softmax, logsumexp, norm ---- */
 
-/* Primitives of their own because the naive composition overflows. They work along the last axis; the
+/* Primitives of their own because the naive compositions overflow. They work along the last axis; the
    constructors bring the axis there and back by views. */
 
 static gr_status last_axis_infer(const gr_call *c, gr_layout *out)
@@ -233,7 +272,7 @@ static gr_status softmax_forward(const gr_call *c)
     return GR_OK;
 }
 /* y (gy - sum gy y) */
-GRI_RULE1(softmax, gr_mul(y, gr_sub(gy, gr_sum(gr_mul(gy, y), GR_AXES(-1), true))))
+GRI_RULE1(softmax, gr_chain_mul(y, gr_sub(gy, gr_sum(gr_chain_mul(gy, y), GR_AXES(-1), true))))
 const gr_op gri_op_softmax = {.name = "softmax",
                               .arity = 1,
                               .strided = true,
@@ -248,7 +287,7 @@ static gr_status log_softmax_forward(const gr_call *c)
     return GR_OK;
 }
 /* gy - e^y sum gy */
-GRI_RULE1(log_softmax, gr_sub(gy, gr_mul(gr_exp(y), gr_sum(gy, GR_AXES(-1), true))))
+GRI_RULE1(log_softmax, gr_sub(gy, gr_chain_mul(gr_exp(y), gr_sum(gy, GR_AXES(-1), true))))
 const gr_op gri_op_log_softmax = {.name = "log_softmax",
                                   .arity = 1,
                                   .strided = true,
@@ -273,7 +312,7 @@ static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
 gr_tensor gr_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_softmax, x, axis); }
 gr_tensor gr_log_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_log_softmax, x, axis); }
 
-static gr_status logsumexp_infer(const gr_call *c, gr_layout *out)
+static gr_status last_axis_dropped_infer(const gr_call *c, gr_layout *out)
 {
     const gr_status status = last_axis_infer(c, out);
     if (status == GR_OK) out->ndim--;
@@ -286,30 +325,48 @@ static gr_status logsumexp_forward(const gr_call *c)
     return GR_OK;
 }
 
-/* gy softmax(x), which is exact however large y is, unlike e^(x - y); 0 for a row of only -inf, where softmax is NaN. */
-static gr_tensor logsumexp_vjp(const gr_call *c, gr_tensor gy, int i)
-{
-    (void)i;
-    const gr_tensor x = c->operands[0], y = gr_unsqueeze(c->output, -1), zero = gri_zero_like(y);
-    const gr_tensor nothing = gr_equal(y, gr_scalar(c->graph, gr_type_of(y), -INFINITY));
-    const gr_tensor weights = gr_softmax(gr_where(nothing, zero, x), -1);
-    return gr_mul(gr_unsqueeze(gy, -1), gr_where(nothing, zero, weights));
-}
+/* gy softmax(x), which is exact however large y is, unlike e^(x - y). */
+GRI_RULE1(logsumexp, gr_chain_mul(gr_unsqueeze(gy, -1), gr_softmax(x, -1)))
 const gr_op gri_op_logsumexp = {.name = "logsumexp",
                                 .arity = 1,
                                 .strided = true,
                                 .formula = "y = ln sum e^x",
-                                .infer = logsumexp_infer,
+                                .infer = last_axis_dropped_infer,
                                 .forward = logsumexp_forward,
                                 .vjp = logsumexp_vjp};
 
-/* The reduced axes, moved behind the others and merged into one, are the last axis of the primitive. */
-gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims)
+/* ---- norm ---- */
+
+static gr_status norm_forward(const gr_call *c)
 {
-    const gri_node *node = gri_resolve(x, "logsumexp");
+    gri_norm(c->graph->threads, c->out, c->in[0]);
+    return GR_OK;
+}
+
+/* gy x / y. A row of zeros is divided by infinity: the quotient and its derivatives are 0 there. */
+static gr_tensor norm_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)i;
+    const gr_tensor y = gr_unsqueeze(c->output, -1);
+    const gr_tensor infinity = gr_scalar(c->graph, gr_type_of(y), (double)INFINITY);
+    const gr_tensor safe = gr_where(gr_equal(y, gri_zero_like(y)), infinity, y);
+    return gr_chain_mul(gr_unsqueeze(gy, -1), gr_chain_div(c->operands[0], safe));
+}
+const gr_op gri_op_norm = {.name = "norm",
+                           .arity = 1,
+                           .strided = true,
+                           .formula = "y = (sum x^2)^(1/2)",
+                           .infer = last_axis_dropped_infer,
+                           .forward = norm_forward,
+                           .vjp = norm_vjp};
+
+/* Applies `op`, which reduces the last axis, over any axes: they are moved behind the others and merged. */
+static gr_tensor over_axes(const gr_op *op, gr_tensor x, gr_axes axes, bool keepdims)
+{
+    const gri_node *node = gri_resolve(x, op->name);
     if (!node) return gri_invalid(x.graph);
     const gr_array *const in[] = {&node->array};
-    const gr_call call = {.graph = x.graph, .op = &gri_op_logsumexp, .n = 1, .operands = &x, .in = in};
+    const gr_call call = {.graph = x.graph, .op = op, .n = 1, .operands = &x, .in = in};
     const gr_shape shape = gri_shape(&node->array);
     uint32_t mask;
     if (!axes_mask(&call, &axes, shape.ndim, &mask)) return gri_invalid(x.graph);
@@ -333,6 +390,16 @@ gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims)
     if (full) merged = (gr_shape){.ndim = 1, .dims = {node->array.count}};
     merged.dims[merged.ndim++] = n;
     const gr_tensor rows = gr_reshape(gr_permute(x, order), merged);
-    const gr_tensor y = gri_apply1(&gri_op_logsumexp, rows, NULL);
+    const gr_tensor y = gri_apply1(op, rows, NULL);
     return keepdims || full ? gr_reshape(y, result) : y;
+}
+
+gr_tensor gr_logsumexp(gr_tensor x, gr_axes axes, bool keepdims)
+{
+    return over_axes(&gri_op_logsumexp, x, axes, keepdims);
+}
+
+gr_tensor gr_norm(gr_tensor x, gr_axes axes, bool keepdims)
+{
+    return over_axes(&gri_op_norm, x, axes, keepdims);
 }

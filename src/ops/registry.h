@@ -11,6 +11,8 @@
     X(arange)             \
     X(bernoulli)          \
     X(cast)               \
+    X(chain_div)          \
+    X(chain_mul)          \
     X(concat)             \
     X(contiguous)         \
     X(cos)                \
@@ -38,6 +40,7 @@
     X(minimum)            \
     X(mul)                \
     X(neg)                \
+    X(norm)               \
     X(normal)             \
     X(not_equal)          \
     X(one_hot)            \

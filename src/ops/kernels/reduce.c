@@ -5,6 +5,7 @@
  */
 #include "ops/kernels/reduce.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -243,7 +244,8 @@ struct rows_plan {
         T *y = (T *)p->out->data + row * p->n;                                                 \
         double shift;                                                                          \
         const double l = log_sum_##SUFFIX(p, x, &shift);                                       \
-        for (int64_t i = 0; i < p->n; i++) y[i] = (T)((double)x[i * p->s] - shift - l);        \
+        const double all = l == (double)-INFINITY ? 0 : l; /* a row of -inf stays one */       \
+        for (int64_t i = 0; i < p->n; i++) y[i] = (T)((double)x[i * p->s] - shift - all);      \
     }                                                                                          \
     static void softmax_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)              \
     {                                                                                          \
@@ -252,10 +254,49 @@ struct rows_plan {
         const double m = (double)max_##SUFFIX##_row(x, p->n, p->s), shift = isinf(m) ? 0 : m;  \
         double sum = 0;                                                                        \
         for (int64_t i = 0; i < p->n; i++) sum += exp((double)x[i * p->s] - shift);            \
+        if (sum == 0) sum = 1; /* a row of -inf: nothing to share out */                       \
         for (int64_t i = 0; i < p->n; i++) y[i] = (T)(exp((double)x[i * p->s] - shift) / sum); \
     }
 ROW_KERNELS(f32, float)
 ROW_KERNELS(f64, double)
+
+/* sum (factor x)^2 of a row, in lanes and blocks as sums are; and the norm: elements are scaled by the power
+   of two that brings the largest of them near 1, so that squares neither overflow nor vanish. A largest element
+   that is 0, infinite or NaN is the norm itself. */
+#define NORM_KERNELS(SUFFIX, T)                                                                  \
+    static double squares_##SUFFIX(const T *x, int64_t n, int64_t s, double factor)              \
+    {                                                                                            \
+        double total = 0;                                                                        \
+        for (int64_t first = 0; first < n; first += BLOCK) {                                     \
+            const int64_t m = n - first < BLOCK ? n - first : BLOCK;                             \
+            double lane[LANES] = {0};                                                            \
+            for (int64_t i = 0; i < m; i++) {                                                    \
+                const double v = (double)x[(first + i) * s] * factor;                            \
+                lane[i % LANES] += v * v;                                                        \
+            }                                                                                    \
+            for (int width = LANES / 2; width > 0; width /= 2)                                   \
+                for (int l = 0; l < width; l++) lane[l] += lane[l + width];                      \
+            total += lane[0];                                                                    \
+        }                                                                                        \
+        return total;                                                                            \
+    }                                                                                            \
+    static void norm_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)                   \
+    {                                                                                            \
+        const T *x = (const T *)p->in->data + offset;                                            \
+        double largest = 0;                                                                      \
+        for (int64_t i = 0; i < p->n; i++) largest = LARGER(largest, fabs((double)x[i * p->s])); \
+        double y = largest;                                                                      \
+        if (largest > 0 && largest <= DBL_MAX) {                                                 \
+            const double factor = scalbn(1, -clamp(ilogb(largest)));                             \
+            y = sqrt(squares_##SUFFIX(x, p->n, p->s, factor)) / factor;                          \
+        }                                                                                        \
+        ((T *)p->out->data)[row] = (T)y;                                                         \
+    }
+
+/* Exponents whose powers of two, and their inverses, are normal numbers. */
+static int clamp(int exponent) { return exponent < -1000 ? -1000 : exponent > 1000 ? 1000 : exponent; }
+NORM_KERNELS(f32, float)
+NORM_KERNELS(f64, double)
 
 static void rows_task(void *arg, int64_t task)
 {
@@ -293,4 +334,9 @@ void gri_log_softmax(gri_threads *threads, const gr_array *out, const gr_array *
 void gri_logsumexp(gri_threads *threads, const gr_array *out, const gr_array *in)
 {
     run_rows(threads, out, in, in->type == GR_F32 ? logsumexp_f32 : logsumexp_f64);
+}
+
+void gri_norm(gri_threads *threads, const gr_array *out, const gr_array *in)
+{
+    run_rows(threads, out, in, in->type == GR_F32 ? norm_f32 : norm_f64);
 }

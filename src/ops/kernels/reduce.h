@@ -19,5 +19,6 @@ void gri_softmax(gri_threads *threads, const gr_array *out, const gr_array *in);
 void gri_log_softmax(gri_threads *threads, const gr_array *out, const gr_array *in);
 /* out has the last axis dropped. */
 void gri_logsumexp(gri_threads *threads, const gr_array *out, const gr_array *in);
+void gri_norm(gri_threads *threads, const gr_array *out, const gr_array *in);
 
 #endif
