@@ -28,7 +28,7 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks
- *   autograd.h  gradients, of any order
+ *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them

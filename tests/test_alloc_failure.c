@@ -256,7 +256,7 @@ static double naming(gr_graph *g)
     size_t length = 0;
     gr_anomaly_begin(g, NULL);
     for (int i = 0; i < 40; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "block%d", i);
         gr_name_scope_begin(g, name);
         gr_name_scope_begin(g, "inner");

@@ -92,6 +92,8 @@ static void test_values(void)
     CHECK(gr_is_valid(gr_one_hot(gr_cast(zero, GR_I32), 2, GR_F64)));
     CHECK(!gr_is_valid(gr_cast(gr_scale(x, 1e300), GR_F32)));
     expect("cast");
+    /* What is made of no operands is data. */
+    CHECK(gr_is_valid(gr_scalar(g, GR_F64, NAN)) && gr_is_valid(gr_full(g, GR_F32, GR_SHAPE(2), -INFINITY)));
     /* Without recording, and for a scalar and f32. */
     gr_no_grad_begin(g);
     CHECK(!gr_is_valid(gr_sqrt(gr_scalar(g, GR_F32, -1))));
@@ -143,6 +145,13 @@ static void test_origins(void)
     CHECK(gr_backward(loss) == GR_ERR_NOT_FINITE && !gr_has_gradient(p));
     CHECK_TEXT(gr_graph_error(g), "backward: log (y = ");
     expect("the value became -inf at [0]");
+    /* And of the gradient by exp its value, which was infinite already. */
+    CHECK(gr_anomaly_end(g) == GR_OK);
+    const gr_tensor overflown = total(gr_exp(gr_add_scalar(p, 1000)));
+    CHECK(gr_anomaly_begin(g, NULL) == GR_OK);
+    CHECK(gr_backward(overflown) == GR_ERR_NOT_FINITE);
+    CHECK_TEXT(gr_graph_error(g), "backward: exp (y = ");
+    expect("the value became inf at [0]: operand 1, add_scalar f64 [3] from 1000 to 1000");
     end();
 }
 

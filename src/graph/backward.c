@@ -159,7 +159,8 @@ static gr_status fail_operand(const walk *w, const gri_node *node, uint32_t i, c
 }
 
 /* Checks what a rule returned, and sums what broadcasting repeated. */
-static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
+static inline const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part,
+                                  const gri_node *operand)
 {
     gr_graph *g = w->g;
     const gri_node *node = part.graph == g ? gri_lookup(g, part.index, part.generation) : NULL;
@@ -188,7 +189,8 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
 
 /* By the primitive's fast path, if it has one that applies: straight into the adjoint, or beside it and
    then added. */
-static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, const gri_node *operand)
+static inline bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i,
+                        const gri_node *operand)
 {
     gr_graph *g = w->g;
     const gr_array *a = &operand->array;
@@ -212,24 +214,26 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
 }
 
 /* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
-static gr_status check_tidy(const walk *w, const gr_call *call)
+static inline gr_status check_tidy(const walk *w, const gr_call *call)
 {
-    if (!gri_tidy_up(w->g, &w->tidy))
-        gri_fail(w->g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
-                 w->what, call->op->name);
-    return w->g->status;
+    if (gri_is_tidy(w->g, &w->tidy)) return w->g->status;
+    gri_tidy_up(w->g, &w->tidy);
+    return gri_fail(w->g, GR_ERR_STATE,
+                    "%s: the rule of %s opened a scope or a no_grad region and left it open", w->what,
+                    call->op->name);
 }
 
 /* Whether the fast path made the contribution, or failed. */
-static bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
-                      const gri_node *operand)
+static inline bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                             const gri_node *operand)
 {
     if (w->record || !call->op->pull) return false;
     return pull(w, call, &adjoint->array, i, operand) || w->g->status != GR_OK;
 }
 
 /* Takes what a rule returned for operand i; GR_NONE contributes nothing. */
-static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i, gr_tensor part)
+static inline gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                             gr_tensor part)
 {
     if (part.index == 0 && !part.graph) return GR_OK;
     const gri_node *operand = (const gri_node *)call->in[i];
@@ -241,8 +245,8 @@ static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoin
     return status == GR_OK ? accumulate(w, adjoint_of(w, operand->index), node) : status;
 }
 
-static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
-                            const gri_node *operand)
+static inline gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                                   const gri_node *operand)
 {
     gr_graph *g = w->g;
     if (is_pulled(w, call, adjoint, i, operand)) return g->status;
@@ -384,8 +388,12 @@ static inline gr_status complete(const walk *w, const gri_node *node, uint32_t *
 static gr_status complete_kept(const walk *w)
 {
     gr_status status = GR_OK;
-    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++)
-        if (w->kept_adjoint[i]) status = complete(w, w->g->kept.slot[i].node, &w->kept_adjoint[i]);
+    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++) {
+        if (!w->kept_adjoint[i]) continue;
+        const gri_node *node = w->g->kept.slot[i].node;
+        w->g->naming.scope = gri_name_scope(node);
+        status = complete(w, node, &w->kept_adjoint[i]);
+    }
     return status;
 }
 

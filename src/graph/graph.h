@@ -308,8 +308,14 @@ static inline gri_tidy gri_tidy_here(const gr_graph *g)
     return (gri_tidy){g->n_scopes, g->no_grad_depth, g->naming, g->recording};
 }
 /* Whether a function of the user has closed the scopes, name scopes and no_grad regions that it opened, and no
-   others. If not, they are closed now, and opened: the error is the caller's to set. */
-bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
+   others. */
+static inline bool gri_is_tidy(const gr_graph *g, const gri_tidy *before)
+{
+    return g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
+           g->naming.depth == before->naming.depth;
+}
+/* If it has not: closes them, and opens what it closed. The error is the caller's to set. */
+void gri_tidy_up(gr_graph *g, const gri_tidy *before);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
