@@ -114,6 +114,11 @@ struct gr_op {
        `strided` says. Returns false where it does not apply: then the rule is used. Hold it against the rule
        in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
+
+    /* Optional, for summaries: the floating-point operations of one forward, from operands (`in`), attributes and
+       `out`, of which it may read all but the elements. NULL: one per element of the result, none for a view. See
+       summary.h. */
+    double (*flops)(const gr_call *call);
 };
 
 /* The result of a vjp that contributes nothing. */

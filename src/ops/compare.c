@@ -138,6 +138,7 @@ const gr_op gri_op_cast = {.name = "cast",
                            .formula = "y = x as another type",
                            .infer = cast_infer,
                            .forward = cast_forward,
-                           .vjp = cast_vjp};
+                           .vjp = cast_vjp,
+                           .flops = gri_flops_none};
 
 gr_tensor gr_cast(gr_tensor x, gr_type type) { return gri_apply1(&gri_op_cast, x, &type); }

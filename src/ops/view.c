@@ -48,7 +48,8 @@ const gr_op gri_op_contiguous = {.name = "contiguous",
                                  .formula = "y = x",
                                  .infer = any_type_infer,
                                  .forward = contiguous_forward,
-                                 .vjp = contiguous_vjp};
+                                 .vjp = contiguous_vjp,
+                                 .flops = gri_flops_none};
 
 gr_tensor gr_contiguous(gr_tensor x)
 {
@@ -316,7 +317,8 @@ const gr_op gri_op_slice_backward = {.name = "slice_backward",
                                      .formula = "gx[start:stop:step] = gy, else 0",
                                      .infer = slice_backward_infer,
                                      .forward = slice_backward_forward,
-                                     .vjp = slice_backward_vjp};
+                                     .vjp = slice_backward_vjp,
+                                     .flops = gri_flops_none};
 
 static int64_t clip(int64_t position, int64_t low, int64_t high)
 {
