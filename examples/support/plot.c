@@ -52,7 +52,7 @@ static void put_series(FILE *f, const svg_axis *x, const svg_axis *y, int k, con
     if (open) fputs("\"/>\n", f);
     for (int i = 0; i < s->n && s->style != PLOT_LINE; i++)
         if (svg_can_show(x, x_of(s, i)) && svg_can_show(y, s->y[i]))
-            svg_put_mark(f, k, svg_pixel(x, x_of(s, i)), svg_pixel(y, s->y[i]));
+            svg_put_mark(f, k, svg_pixel(x, x_of(s, i)), svg_pixel(y, s->y[i]), 1);
     fputs("</g>\n", f);
 }
 
@@ -98,7 +98,7 @@ static void put_legend(FILE *f, const svg_axis *x, const svg_axis *y, int n, con
             put_stroke(f, k);
             fputs("/>\n", f);
         }
-        if (series[k].style != PLOT_LINE) svg_put_mark(f, k, best_left + 17, at - 4);
+        if (series[k].style != PLOT_LINE) svg_put_mark(f, k, best_left + 17, at - 4, 1);
         svg_put_text(f, best_left + 42, at, "", series[k].label);
         at += LEGEND_LINE;
     }

@@ -187,7 +187,7 @@ void svg_put_titles(FILE *f, const svg_axis *x, const svg_axis *y, const char *t
 /* ---- Marks ---- */
 
 /* The mark of series k: a disc, square, triangle or diamond, filled or not. */
-void svg_put_mark(FILE *f, int k, double x, double y)
+void svg_put_mark(FILE *f, int k, double x, double y, double size)
 {
     static const double shapes[][8] = {
         {-3, -3, 3, -3, 3, 3, -3, 3}, {0, -4, 4, 3, -4, 3, 0, -4}, {0, -4, 4, 0, 0, 4, -4, 0}};
@@ -196,12 +196,13 @@ void svg_put_mark(FILE *f, int k, double x, double y)
         fputs("<circle", f);
         svg_put_attribute(f, "cx", x);
         svg_put_attribute(f, "cy", y);
-        fprintf(f, " r=\"3\" fill=\"%s\" stroke=\"%s\"/>\n", fill, colour);
+        svg_put_attribute(f, "r", 3 * size);
+        fprintf(f, " fill=\"%s\" stroke=\"%s\"/>\n", fill, colour);
         return;
     }
     fputs("<polygon points=\"", f);
     for (int i = 0; i < 8; i++) {
-        svg_put_pixels(f, shapes[k % 4 - 1][i] + (i % 2 ? y : x));
+        svg_put_pixels(f, size * shapes[k % 4 - 1][i] + (i % 2 ? y : x));
         fputc(i < 7 ? (i % 2 ? ' ' : ',') : '"', f);
     }
     fprintf(f, " fill=\"%s\" stroke=\"%s\"/>\n", fill, colour);

@@ -50,7 +50,8 @@ void svg_put_axes(FILE *f, const svg_axis *x, const svg_axis *y);
 /* Title above, labels beside the axes. */
 void svg_put_titles(FILE *f, const svg_axis *x, const svg_axis *y, const char *title, const char *x_label,
                     const char *y_label);
-/* The mark of series k: a disc, square, triangle or diamond, filled or not. */
-void svg_put_mark(FILE *f, int k, double x, double y);
+/* The mark of series k: a disc, square, triangle or diamond, filled or not; of about 3 pixels from
+   its middle, times `size`. */
+void svg_put_mark(FILE *f, int k, double x, double y, double size);
 
 #endif
