@@ -109,12 +109,13 @@ static void put_legend(FILE *f, const svg_axis *x, const svg_axis *y, int n, con
 /* The ranges of the data, where none are asked for; false if there is nothing to be drawn. */
 static bool set_ranges(svg_axis *x, svg_axis *y, const plot_options *o, int n, const plot_series *series)
 {
-    *x = (svg_axis){.logarithmic = o->log_x, .low = INFINITY, .high = -INFINITY};
+    *x = (svg_axis){.logarithmic = o->log_x, .whole = true, .low = INFINITY, .high = -INFINITY};
     *y = (svg_axis){.logarithmic = o->log_y, .low = INFINITY, .high = -INFINITY};
     for (int k = 0; k < n; k++)
         for (int i = 0; i < series[k].n; i++) {
             if (!svg_can_show(x, x_of(&series[k], i)) || !svg_can_show(y, series[k].y[i])) continue;
             svg_widen(x, x_of(&series[k], i));
+            x->whole &= x_of(&series[k], i) == floor(x_of(&series[k], i));
             svg_widen(y, series[k].y[i]);
         }
     if (x->low > x->high) return false;

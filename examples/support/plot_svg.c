@@ -50,7 +50,7 @@ int svg_ticks(const svg_axis *a, double *ticks)
 {
     int n = 0;
     if (!a->logarithmic) {
-        const double step = tick_step(a->high - a->low, 6);
+        const double wanted = tick_step(a->high - a->low, 6), step = a->whole ? fmax(wanted, 1) : wanted;
         for (double k = ceil(a->low / step - 1e-9); k * step <= a->high + 1e-9 * step && n < SVG_MOST_TICKS;
              k++)
             ticks[n++] = k * step;

@@ -19,6 +19,7 @@ extern const char *const svg_colours[SVG_STYLES];
    pixels. */
 typedef struct svg_axis {
     bool logarithmic;
+    bool whole; /* of integers: no ticks between them */
     double low, high, from, to;
 } svg_axis;
 

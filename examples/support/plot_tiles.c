@@ -90,18 +90,16 @@ static void put_numbers(FILE *f, const layout *l)
 {
     double ticks[SVG_MOST_TICKS];
     const double right = l->left + l->columns * l->cell, bottom = l->top + l->rows * l->cell;
-    const svg_axis x = {.low = -0.5, .high = l->columns - 0.5, .from = l->left, .to = right};
-    const svg_axis y = {.low = -0.5, .high = l->rows - 0.5, .from = l->top, .to = bottom};
+    const svg_axis x = {.whole = true, .low = -0.5, .high = l->columns - 0.5, .from = l->left, .to = right};
+    const svg_axis y = {.whole = true, .low = -0.5, .high = l->rows - 0.5, .from = l->top, .to = bottom};
     int n = svg_ticks(&x, ticks);
     for (int i = 0; i < n; i++) {
-        if (ticks[i] != floor(ticks[i])) continue;
         svg_begin_text(f, svg_pixel(&x, ticks[i]), bottom + 16, "text-anchor=\"middle\"");
         svg_put_tick(f, &x, ticks[i]);
         fputs("</text>\n", f);
     }
     n = svg_ticks(&y, ticks);
     for (int i = 0; i < n; i++) {
-        if (ticks[i] != floor(ticks[i])) continue;
         svg_begin_text(f, l->left - 6, svg_pixel(&y, ticks[i]) + 4, "text-anchor=\"end\"");
         svg_put_tick(f, &y, ticks[i]);
         fputs("</text>\n", f);
