@@ -382,6 +382,53 @@ static void test_after_backward(void)
     gr_graph_destroy(g);
 }
 
+/* Weights that two scopes share are the scope's around them. */
+static gr_tensor tied(gr_tensor x, gr_tensor w)
+{
+    return in_scope("b", layer, in_scope("a", layer, x, w), w);
+}
+
+static void test_tied_inside(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = zeros(g, "w", GR_SHAPE(5, 5)), bias = zeros(g, "bias", GR_SHAPE(5));
+    gr_set_requires_grad(bias, false);
+    const gr_tensor x = gr_constant(g, GR_F32, GR_SHAPE(1, 5), NULL);
+    gr_name_scope_begin(g, "both");
+    const gr_tensor y = gr_add(tied(x, w), bias);
+    gr_name_scope_end(g);
+    const char *text = table_of(gr_add(in_scope("after", layer, y, w), y), NULL);
+    CHECK_TEXT(text, "\nboth      f32 [1, 5]          30    115    100  5 frozen\n");
+    CHECK_TEXT(text, "\n  a       f32 [1, 5]          25     55     40\n");
+    CHECK_TEXT(text, "\n  b       f32 [1, 5]           –     55     40  shares 25\n");
+    CHECK_TEXT(text, "\n  add     f32 [1, 5]           5      5     20  frozen\n");
+    CHECK_TEXT(text, "\nafter     f32 [1, 5]           –     55     40  shares 25\n");
+    gr_graph_destroy(g);
+}
+
+static gr_tensor inner(gr_graph *g, int n, const gr_tensor *x, void *user)
+{
+    (void)g, (void)n;
+    return layer(x[0], *(gr_tensor *)user);
+}
+
+/* What is not recorded is an input, and what it used is not seen. */
+static void test_not_recorded(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor w = zeros(g, "w", GR_SHAPE(5, 5));
+    const gr_tensor x = gr_constant(g, GR_F32, GR_SHAPE(2, 5), NULL);
+    gr_model_totals t;
+    CHECK(gr_model_count(gr_checkpoint(g, inner, 1, &x, &w), &t) == GR_OK);
+    CHECK(t.parameters == 25 && t.flops == 0 && t.unreached == 0 && t.operations == 1);
+    gr_no_grad_begin(g);
+    const gr_tensor y = layer(x, w);
+    gr_no_grad_end(g);
+    CHECK(gr_model_count(y, &t) == GR_OK && t.unreached == 25 && t.operations == 0 && t.input_bytes == 40);
+    CHECK_TEXT(table_of(y, NULL), "\ntanh   f32 [2, 5] ");
+    gr_graph_destroy(g);
+}
+
 static void test_stale_operands(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -547,6 +594,8 @@ int main(void)
     RUN(test_costs);
     RUN(test_bytes);
     RUN(test_after_backward);
+    RUN(test_tied_inside);
+    RUN(test_not_recorded);
     RUN(test_stale_operands);
     RUN(test_empty_shapes);
     RUN(test_many_operations);

@@ -18,7 +18,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_OPERATIONS = 50, DEEPEST_INDENT = 20, SHAPE_BYTES = 256, NO_ROW = 0 };
+enum {
+    NAME_CHARACTERS = 48,
+    TITLE_CHARACTERS = 400,
+    DEFAULT_OPERATIONS = 50,
+    DEEPEST_INDENT = 20,
+    SHAPE_BYTES = 256
+};
 
 /* A tensor that the pass did not make, in the order of first use. */
 typedef struct leaf {
@@ -478,15 +484,15 @@ static void put_layer(const summary *s, char cell[GRI_CELL_BYTES], uint32_t at)
     memset(cell, ' ', n);
     cell[n] = '\0';
     if (r->scope) {
-        gri_cell_text(cell, r->scope, s->options.ascii);
+        gri_cell_text(cell, r->scope, NAME_CHARACTERS, s->options.ascii);
     } else if (s->rows[r->parent].rest == at) {
         char number[GRI_GROUPED_BYTES];
         gri_grouped(number, (double)r->operations);
         snprintf(cell + n, GRI_CELL_BYTES - n, "%s more operation%s", number, r->operations == 1 ? "" : "s");
     } else {
-        if (r->last->name) gri_cell_text(cell, r->last->name, s->options.ascii);
+        if (r->last->name) gri_cell_text(cell, r->last->name, NAME_CHARACTERS, s->options.ascii);
         if (r->last->name) strcat(cell, " = ");
-        gri_cell_text(cell, r->last->op->name ? r->last->op->name : "?", s->options.ascii);
+        gri_cell_text(cell, r->last->op->name ? r->last->op->name : "?", NAME_CHARACTERS, s->options.ascii);
     }
 }
 
@@ -515,7 +521,7 @@ static void put_input(const summary *s, line *l, const gri_node *node)
                   node->name ? node->name
                   : made     ? node->op->name
                              : "constant",
-                  s->options.ascii);
+                  NAME_CHARACTERS, s->options.ascii);
     put_output(l->cell[OUTPUT], node);
     gri_grouped(l->cell[BYTES], (double)bytes_of(node));
     note(l, node->flags & GRI_REQUIRES_GRAD ? "input, differentiable" : "input", -1, "");
@@ -547,10 +553,9 @@ static void write_line(gri_table *t, const line *l)
     gri_table_end_line(t, l->notes);
 }
 
-static void headings(const summary *s, line *l)
+static void headings(line *l)
 {
     static const char *const names[COLUMNS] = {"layer", "output", "parameters", "FLOPs", "bytes"};
-    (void)s;
     for (int i = 0; i < COLUMNS; i++) strcpy(l->cell[i], names[i]);
     l->notes[0] = '\0';
 }
@@ -640,7 +645,7 @@ static void put_title(const summary *s, gri_table *t)
 {
     char title[GRI_CELL_BYTES] = "";
     if (!s->options.title) return;
-    gri_cell_text(title, s->options.title, s->options.ascii);
+    gri_cell_text(title, s->options.title, TITLE_CHARACTERS, s->options.ascii);
     gri_text_put(&t->text, title);
     gri_text_put(&t->text, "\n\n");
 }
@@ -653,7 +658,7 @@ static bool put_table(const summary *s, gr_writer *to, void *user)
     gri_text_begin(&t.text, to, user, s->options.ascii);
     put_title(s, &t);
     gri_table_columns(&t, COLUMNS, PARAMETERS);
-    headings(s, &heading);
+    headings(&heading);
     put_total(s, &total);
     measure(&t, &heading);
     measure(&t, &total);

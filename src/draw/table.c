@@ -47,12 +47,12 @@ int gri_text_columns(const char *text)
 
 /* ---- Cells ---- */
 
-void gri_cell_text(char cell[GRI_CELL_BYTES], const char *text, bool ascii)
+void gri_cell_text(char cell[GRI_CELL_BYTES], const char *text, int most, bool ascii)
 {
     enum { LONGEST = 16 + 4 }; /* a character of four bytes as \x1F each, and what ends a text that is cut */
     size_t n = strlen(cell);
     for (int shown = 0; *text && n + LONGEST < GRI_CELL_BYTES; shown++) {
-        if (shown == GRI_CELL_CHARACTERS) {
+        if (shown == most) {
             strcpy(cell + n, ascii ? "..." : "…");
             return;
         }

@@ -9,12 +9,7 @@
 
 #include "base/text.h"
 
-enum {
-    GRI_CELL_BYTES = 512,
-    GRI_GROUPED_BYTES = 48,
-    GRI_CELL_CHARACTERS = 48, /* longer text of others is cut */
-    GRI_TABLE_COLUMNS = 8
-};
+enum { GRI_CELL_BYTES = 512, GRI_GROUPED_BYTES = 48, GRI_TABLE_COLUMNS = 8 };
 
 typedef struct gri_table {
     gri_text text;
@@ -33,9 +28,9 @@ void gri_table_end_line(gri_table *t, const char *notes);
 /* A line across all columns. */
 void gri_table_rule(gri_table *t);
 
-/* Adds a text of others to a cell: at most GRI_CELL_CHARACTERS, control characters and bytes that are no UTF-8
+/* Adds a text of others to a cell: at most so many characters, then "…"; control characters and bytes that are no UTF-8
    as \x1F; with `ascii` every byte beyond ASCII. */
-void gri_cell_text(char cell[GRI_CELL_BYTES], const char *text, bool ascii);
+void gri_cell_text(char cell[GRI_CELL_BYTES], const char *text, int most, bool ascii);
 /* "1,238,730": a number that is not negative, rounded to an integer. From 10^18 on "1.235e+18". */
 void gri_grouped(char *to, double value);
 /* The columns that a terminal needs for a text without control characters: none for what is set above the character
