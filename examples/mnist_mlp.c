@@ -350,7 +350,7 @@ static void draw_weights(const job *j, const char *directory)
 {
     enum { UNITS = 16, SIDE = 28 };
     static double values[UNITS][IMAGE_PIXELS];
-    static char labels[UNITS][8];
+    static char labels[UNITS][12];
     plot_tile tiles[UNITS];
     char path[PATH_BYTES];
     const gr_tensor w = j->net.layers[0].weight; /* [pixels, hidden] */

@@ -160,7 +160,7 @@ static unsigned get_bits(stream *s, int n)
 {
     unsigned value = 0;
     for (int i = 0; i < n; i++, s->bit++)
-        if (s->bit < s->bits) value |= (s->from[s->bit / 8] >> s->bit % 8 & 1u) << i;
+        if (s->bit < s->bits) value |= ((unsigned)s->from[s->bit / 8] >> s->bit % 8 & 1u) << i;
     return value;
 }
 
