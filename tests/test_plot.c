@@ -376,21 +376,28 @@ static void test_regions(void)
     CHECK(!plot_regions("no/such/directory/plot.svg", &options, disc, &r, 0, NULL));
 }
 
-/* A saddle: the line does not cross itself, and goes to the border. */
-static double saddle(double x, double y, void *user)
-{
-    (void)user;
-    return x * y + 0.5;
-}
+/* A saddle: of the two ways to join what passes through one cell the one that its middle says. */
+static double saddle(double x, double y, void *user) { return *(const double *)user * x * y + 0.5; }
 
 static void test_saddle(void)
 {
     const plot_regions_options options = {.x_min = -1, .x_max = 2, .y_min = -1, .y_max = 2, .steps = 1};
-    CHECK(reads(plot_regions("test_plot.svg", &options, saddle, NULL, 0, NULL)) && is_well_formed());
-    const char *at = strstr(text, "\"round\" d=\"M");
-    int segments = 0;
-    for (at = at ? strchr(at, 'M') : NULL; at && *at && *at != '"'; at++) segments += *at == 'L';
-    CHECK(segments == 2);
+    for (double sign = -1; sign <= 1; sign += 2) {
+        CHECK(reads(plot_regions("test_plot.svg", &options, saddle, &sign, 0, NULL)) && is_well_formed());
+        const char *at = strstr(text, "\"round\" d=\"M");
+        double p[8] = {0};
+        int n = 0;
+        for (at = at ? strchr(at, 'M') : NULL; at && (*at == 'M' || *at == 'L') && n < 8;) {
+            char *end;
+            p[n++] = strtod(at + 1, &end) - 78 - 220;
+            p[n++] = strtod(end, &end) - 40 - 220;
+            at = end;
+        }
+        CHECK(n == 8 && at && *at == '"');
+        /* Both cut off a corner where one of x and y is low and the other high. */
+        CHECK((p[0] + p[2]) * (p[1] + p[3]) > 0 && (p[4] + p[6]) * (p[5] + p[7]) > 0);
+        CHECK((p[0] + p[2]) * (p[4] + p[6]) < 0);
+    }
 }
 
 int main(void)
