@@ -258,6 +258,21 @@ static double drawing(gr_graph *g)
     return sum + (double)length;
 }
 
+static double summing_up(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    gr_name_scope_begin(g, "a scope");
+    const gr_tensor h = gr_tanh(gr_matmul(gr_full(g, GR_F64, GR_SHAPE(2, 9), 0.5), w));
+    gr_name_scope_end(g);
+    double sum = 0;
+    size_t length = 0;
+    gr_model_totals totals;
+    gr_model_summary(total(h), add_up, &sum, &(gr_summary_options){.operations = true});
+    gr_model_summary_string(total(h), NULL, 0, &length, NULL);
+    gr_model_count(total(h), &totals);
+    return sum + (double)length + totals.flops;
+}
+
 static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
 {
     (void)of, (void)user;
@@ -349,6 +364,7 @@ static const scenario scenarios[] = {
     {"shadowing", shadowing},
     {"functional", functional},
     {"drawing", drawing},
+    {"summing_up", summing_up},
     {"hooking", hooking},
     {"naming", naming},
     {"checkpointing", checkpointing},

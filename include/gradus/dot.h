@@ -62,10 +62,6 @@ typedef struct gr_dot_options {
     bool legend; /* explains the shapes that occur, below the picture */
 } gr_dot_options;
 
-/* Receives a piece of the text, not ended by a zero byte. Returns false if it could not take it: the call
-   then stops with GR_ERR_IO. It must not touch the graph. */
-typedef bool gr_writer(const char *text, size_t length, void *user);
-
 /* Writes the graph of `root` through `write`. GR_ERR_ARGUMENT for options out of range. */
 GR_API gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_dot_options *options);
 

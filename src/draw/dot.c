@@ -8,8 +8,9 @@
  * Invariants: the text depends on the drawn graph and the options only, not on indices or on what else is in
  * the graph. Every text of others goes through gri_text_escaped. The graph is not changed.
  */
+#include "gradus/dot.h"
 #include "graph/graph.h"
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <math.h>
