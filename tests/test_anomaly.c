@@ -330,6 +330,25 @@ static void test_long(void)
     end();
 }
 
+static gr_tensor logarithm(gr_graph *graph, int n, const gr_tensor *in, void *user)
+{
+    (void)graph, (void)n, (void)user;
+    return gr_log(in[0]);
+}
+
+/* Steps of a check lead out of the domain: it takes smaller ones. */
+static void test_gradcheck(void)
+{
+    g = gr_graph_create(NULL);
+    const gr_tensor x = gr_param(g, "x", GR_F64, GR_SCALAR, &(double){0.001});
+    gr_check_result r;
+    gr_anomaly_begin(g, NULL);
+    CHECK(gr_gradcheck(g, logarithm, 1, &x, NULL, NULL, &r) == GR_OK && r.passed);
+    gr_log(gr_neg(x)); /* it is on still */
+    CHECK(gr_graph_status(g) == GR_ERR_NOT_FINITE);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_values);
@@ -342,5 +361,6 @@ int main(void)
     RUN(test_tangents);
     RUN(test_states);
     RUN(test_long);
+    RUN(test_gradcheck);
     return TEST_EXIT;
 }

@@ -757,6 +757,90 @@ static void test_failing_functions(void)
     gr_graph_destroy(g);
 }
 
+/* ---- What the function does to the graph ---- */
+
+static gr_tensor doubled(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of, (void)user;
+    return gr_scale(gradient, 2);
+}
+
+static gr_tensor unchanged(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)gradient, (void)of, (void)user;
+    return GR_NONE;
+}
+
+/* Adds a hook to its input, the first time. */
+static gr_tensor hooking(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n;
+    gr_hook *hook = user;
+    if (!hook->index) *hook = gr_add_hook(in[0], doubled, NULL);
+    return gr_exp(in[0]);
+}
+
+static double gradient_of_sum(gr_tensor x)
+{
+    CHECK(gr_backward(gr_sum(x, GR_ALL_AXES, false)) == GR_OK);
+    return gr_item(gr_select(gr_gradient(x), 0, 0));
+}
+
+/* A hook that is added in a check stays, and is freed with its tensor, not left to the next one in its place. */
+static void test_hooks_stay(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor x = gr_param(g, "x", GR_F64, GR_SHAPE(2), (double[]){1, 2});
+    gr_hook hook = {NULL, 0, 0};
+    gr_check_result r;
+    CHECK(gr_gradcheck(g, hooking, 1, &x, &hook, NULL, &r) == GR_OK && !r.passed);
+    CHECK_NEAR(gradient_of_sum(x), 2, 0);
+    gr_release(x);
+    CHECK(gr_remove_hook(hook) == GR_ERR_STALE);
+    gr_graph_clear_error(g);
+    for (int i = 0; i < 4; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%d", i);
+        x = gr_param(g, name, GR_F64, GR_SHAPE(2), (double[]){1, 2});
+        gr_add_hook(x, unchanged, NULL);
+        CHECK_NEAR(gradient_of_sum(x), 1, 0);
+    }
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* Leaves open what it begins, or ends what was begun before it. */
+static gr_tensor untidy(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)n;
+    const int how = *(int *)user;
+    const gr_tensor y = gr_mul(gr_exp(in[0]), in[0]);
+    if (how == 0) gr_no_grad_begin(g);
+    if (how == 1) gr_name_scope_begin(g, "inside");
+    if (how == 2) gr_name_scope_end(g);
+    if (how == 3) gr_scope_begin(g);
+    return y;
+}
+
+/* The next call, and what comes after the check, find the graph as it was. */
+static void test_untidy_functions(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_param(g, "x", GR_F64, GR_SHAPE(2), (double[]){1, 2});
+    gr_name_scope_begin(g, "outside");
+    for (int how = 0; how < 4; how++) {
+        gr_check_result r;
+        const gr_check_options o = {.order = 2, .forward = true};
+        CHECK(gr_gradcheck(g, untidy, 1, &x, &how, &o, &r) == GR_OK && r.passed);
+        CHECK(gr_is_recording(g));
+        CHECK_TEXT(gr_name_scope_of(gr_exp(x)), "outside");
+        CHECK(strlen(gr_name_scope_of(gr_exp(x))) == strlen("outside"));
+        CHECK(gr_graph_reset(g) == GR_OK);
+    }
+    CHECK(gr_name_scope_end(g) == GR_OK && gr_name_scope_end(g) == GR_ERR_STATE);
+    gr_graph_destroy(g);
+}
+
 /* An allocator that refuses from its n-th call on, and counts what is out. */
 typedef struct stingy {
     int left;
@@ -901,6 +985,8 @@ int main(void)
     RUN(test_restores);
     RUN(test_restores_views);
     RUN(test_failing_functions);
+    RUN(test_hooks_stay);
+    RUN(test_untidy_functions);
     RUN(test_out_of_memory);
     RUN(test_wrong_arguments);
     RUN(test_seeds);

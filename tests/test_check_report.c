@@ -308,8 +308,8 @@ static gr_check_result longest(void)
     r.worst = e;
     for (int i = 0; i < GR_CHECK_FAULTS; i++) {
         gr_check_fault *f = &r.faults[i];
-        *f = (gr_check_fault){GR_FAULT_FACTOR, 4,           0,    "",       -1.2345678901234567e-300,
-                              -2147483647,     -2147483647, true, INT64_MIN};
+        *f = (gr_check_fault){GR_FAULT_FACTOR, 4,           0,    "",        -1.2345678901234567e-300,
+                              -2147483647,     -2147483647, true, INT64_MIN, GR_COMPARE_FORWARD};
         memset(f->name, 1, sizeof f->name - 1);
     }
     return r;
@@ -387,7 +387,7 @@ static void test_table(void)
         "  y': the first derivatives, y'': the second, and so on.\n"
         "  u: random numbers, one for each element of the output.\n"
         "  v: a random direction, one number for each element of the input, or of all.\n"
-        "  nan as numeric: the function has no finite values around there, at any step.\n");
+        "  nan as numeric: the function is not finite there, or not to both sides, at any step.\n");
 }
 
 static void test_no_values(void)
@@ -442,6 +442,8 @@ static void test_faults(void)
          "all 3 fourth derivatives by angle: 57.29578 times too small: a factor of 0.01745329 = pi / 180\n"},
         {{GR_FAULT_ZERO, 1, 0, "w", .elements = 3}, "all 3 derivatives by w: missing: it is 0 everywhere\n"},
         {{GR_FAULT_TRANSPOSED, 1, 0, "w", .elements = 6}, "all 6 derivatives by w: transposed\n"},
+        {{GR_FAULT_TRANSPOSED, 1, 0, "w", .elements = 6, .comparison = GR_COMPARE_FORWARD},
+         "all 6 derivatives by w, by JVP: transposed\n"},
         {{GR_FAULT_BROADCAST, 1, 0, "b", .axis = 0, .elements = 4},
          "all 4 derivatives by b: the sum over the broadcast axis 0 of the output is missing\n"},
         {{GR_FAULT_SHIFTED, 1, 0, "w", .axis = 1, .offset = 1, .elements = 4},
@@ -788,6 +790,7 @@ static void test_json(void)
     check_json_text(fault, "name", "w");
     check_json_number(fault, "factor", 2);
     check_json_number(fault, "elements", 12);
+    check_json_text(fault, "comparison", "reverse");
     CHECK(starts_with(json_get(fault, "of_output", 0), "false"));
     check_json_text(fault, "text", "all 12 derivatives by w: 2 times too large: a factor of 2");
     check_json_number(json_get(faults, "", 1), "input", 2);

@@ -54,6 +54,8 @@ enum mistake {
     WRITES_BEFORE,
     READS_BEHIND,
     ASKS_RECORDING,
+    LEAVES_NO_GRAD,
+    LEAVES_SCOPE,
     SAYS_NOTHING,
     MASK_255,
     /* in those of other families */
@@ -176,6 +178,8 @@ static gr_status blend_forward(const gr_call *c)
     if (mistake == MODIFIES_ATTRIBUTES) ((blend_attributes *)(uintptr_t)c->attributes)->unused++;
     if (mistake == WRITES_BEHIND && y && n > 8) y[n] = 0;
     if (mistake == WRITES_BEFORE && y && n > 8) y[-1] = 0;
+    if (mistake == LEAVES_NO_GRAD) gr_no_grad_begin(c->graph);
+    if (mistake == LEAVES_SCOPE) gr_name_scope_begin(c->graph, "inside");
     if (mistake == ASKS_RECORDING && y && n > 0 && !gr_is_recording(c->graph)) y[0] += 1;
     if (mistake == EXPANDED_STRIDE && y && n > 0 && c->in[0]->ndim == 2 && c->in[0]->strides[0] == 0)
         y[0] += 1;
@@ -874,6 +878,8 @@ static const wrong mistakes[] = {
     W(blend, WRITES_BEFORE, OUTSIDE, "next to the result"),
     W(blend, READS_BEHIND, UNWRITTEN, "[4] is"),
     W(blend, ASKS_RECORDING, RECORDING, "no_grad"),
+    W(blend, LEAVES_NO_GRAD, ERROR, "left it open"),
+    W(blend, LEAVES_SCOPE, ERROR, "left it open"),
     W(blend, SAYS_NOTHING, ERROR, "blend"),
     W(above, MASK_255, VALUE, "255 in a mask"),
     W(energy, EMPTY_ROW, UNWRITTEN, "[0] is"),
@@ -934,6 +940,21 @@ static void check_place(const wrong *w, const gr_sweep_failure *f)
     default:
         CHECK(f->type == (w->op == &single ? GR_F32 : GR_F64));
     }
+}
+
+/* Tangents that are not what the descriptor promises are named as such: the rule is right. */
+static void test_wrong_tangents(void)
+{
+    gr_op op = blend;
+    mistake = NO_MISTAKE;
+    op.tangent = GR_TANGENT_LINEAR;
+    const gr_sweep_options small = {.samples = &small_samples};
+    const gr_sweep_result r = sweep(&op, &small);
+    CHECK(!r.passed && r.failures[0].cause == GR_SWEEP_DERIVATIVE);
+    CHECK_TEXT(r.failures[0].message, ", by JVP: analytic ");
+    CHECK_TEXT(r.failures[0].message, ": wrong; is its `tangent` right?");
+    op.tangent = GR_TANGENT_GENERAL;
+    CHECK(sweep(&op, &small).passed);
 }
 
 static void test_mistakes_are_named(void)
@@ -1245,6 +1266,7 @@ int main(void)
     RUN(test_right_ones_pass);
     RUN(test_primitives_pass);
     RUN(test_mistakes_are_named);
+    RUN(test_wrong_tangents);
     RUN(test_recording_without_rule);
     RUN(test_sizes);
     RUN(test_domains);

@@ -83,7 +83,8 @@ typedef struct gr_check_options {
     gr_check_mode mode;
     int order;       /* highest order of derivatives, at most 4 (plain functions: 2); 0 means 1 */
     int directions;  /* random combinations, 2 to 16; 0 means 2 */
-    bool forward;    /* JVPs, too: against numbers, and against VJPs: u . (J v) = (J' u) . v */
+    bool forward;    /* JVPs, too: against numbers, and against VJPs: u . (J v) = (J' u) . v. Plain functions:
+                        whatever is given is checked, this or no this */
     uint64_t seed;   /* of all random choices */
     double rtol;     /* relative tolerance, below 1; 0 means 1e-6, with f32 1e-3 */
     double atol;     /* absolute tolerance; 0 means rtol / 100 (with f32 rtol / 10) times the size of y per
@@ -139,8 +140,8 @@ typedef struct gr_check_element {
                                        random direction of all inputs */
     char name[GR_CHECK_NAME_BYTES]; /* of the input, cut off if long; "" if it has none */
     gr_check_place at;              /* in the input: the x_j */
-    gr_check_place
-        of; /* in the output, that is in y or, from order 2 on, in the derivatives one order lower: the y_i */
+    gr_check_place of; /* in the output: the y_i. From order 2 on in the derivatives one order lower, by all
+                          elements of the inputs one behind the other */
     double analytic, numeric;
     double numeric_error; /* estimate of the error of `numeric` */
     double error;         /* |analytic - numeric| */
@@ -169,16 +170,18 @@ typedef struct gr_check_fault {
     double factor;
     int axis, offset;
     bool of_output;
-    int64_t elements; /* that it explains */
+    int64_t elements;         /* that it explains */
+    gr_comparison comparison; /* if both forms have the same fault, the first of them */
 } gr_check_fault;
 
 typedef struct gr_check_result {
-    bool passed;        /* made, and everything is right (or not differentiable, if that is accepted) */
-    gr_verdict verdict; /* the worst of all elements */
+    bool passed; /* made, and everything is right (or not differentiable, if that is accepted) */
+    /* The worst of all elements; of none, as in a check that was not made: right. See `passed`. */
+    gr_verdict verdict;
     gr_status status; /* whether the check could be made; if not, nothing else but message and name is set */
-    char message
-        [1024]; /* if not: why. If the function is not deterministic: where and how. If a plain function
-                           left something unwritten: what. Else empty */
+    /* If not: why. If the function is not deterministic: where and how. If a plain function left something
+       unwritten: what. Else empty. */
+    char message[1024];
     char name[GR_CHECK_NAME_BYTES]; /* of the function */
     int order;                      /* highest order that was checked; 0: none */
     gr_check_mode mode;             /* of order 1, as it was chosen */
@@ -203,8 +206,8 @@ typedef struct gr_check_result {
    Inputs of type i32 or bool are passed to f as they are. f is called many times and must compute the same
    from the same values; what it draws from the generator of the graph is the same in each call. Several
    outputs: return them flattened (gr_reshape to -1) and joined (gr_concat). To fail, f returns an invalid
-   handle: after a failed operation, or after gr_graph_fail. An input given twice is checked once, at its first
-   place.
+   handle: after a failed operation, or after gr_graph_fail. f cannot end scopes that were opened before it, and
+   what it leaves open is closed. An input given twice is checked once, at its first place.
 
    The elements are changed in place, so f may also reach its inputs through `user`, as a model reaches its
    parameters. Afterwards, also after an error, values are as they were, bit for bit, and a history recorded
@@ -220,7 +223,8 @@ GR_API gr_status gr_gradcheck(gr_graph *g, gr_function f, int n_inputs, const gr
 
 /* Each returns 0, or another number to fail (GR_ERR_CALLBACK), and fills what its last array but `user` is
    for, all of it: what is left unwritten counts as NaN, and writing beyond it is noticed. They read x and
-   the vector and must not change them (GR_ERR_CALLBACK). */
+   the vector and must not change them (GR_ERR_CALLBACK). Outside its domain a function gives NaN or infinity, and
+   smaller steps are tried; to fail there ends the check. */
 typedef int gr_plain_value(const double *x, double *y, void *user);
 typedef int gr_plain_product(const double *x, const double *vector, double *product, void *user);
 
@@ -232,7 +236,7 @@ typedef struct gr_plain_input {
 
 typedef struct gr_plain_function {
     const char *name;
-    int64_t n, m; /* numbers in x and in y; n: 0 means the sum of the inputs' */
+    int64_t n, m; /* numbers in x and in y; 0 means those of the inputs, and of the output */
     gr_plain_value *value;
     /* Derivatives: those that there are; the others NULL. Every one given is checked against `value`. */
     gr_plain_value *jacobian; /* J [m, n]: J[i n + j] = dy_i/dx_j. With m = 1: the gradient */
@@ -240,8 +244,9 @@ typedef struct gr_plain_function {
     gr_plain_product *jvp;    /* v [n] -> [m]: sum_j dy_i/dx_j v_j */
     gr_plain_value *
         hessian; /* H [m, n, n]: d2 y_i / dx_j dx_k; checked in order 2 against the first derivatives, of which one must be there */
-    gr_plain_product *hvp; /* m = 1: v [n] -> [n]: sum_k H_jk v_k */
-    bool column_major;     /* J and H with the first index fastest, as in Fortran */
+    gr_plain_product
+        *hvp;          /* m = 1: v [n] -> [n]: sum_k H_jk v_k. It is the JVP of the gradient, and called so */
+    bool column_major; /* J and H with the first index fastest, as in Fortran */
     void *user;
     int n_inputs; /* names and shapes of the parts of x; 0: one of [n], "x" */
     const gr_plain_input *inputs;

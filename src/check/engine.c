@@ -209,7 +209,7 @@ static gr_status find_numbers(gri_level *l)
 static void note(gri_level *l, int64_t k, int64_t j, const gr_check_element *e)
 {
     if (!l->numeric || j < 0) return;
-    const bool counts = e->verdict != GR_CHECK_NOT_DIFFERENTIABLE;
+    const bool counts = isnan(e->left) && isnan(e->right); /* at a kink there is no number to explain */
     l->numeric[k * l->s->n + j] = counts ? e->numeric : NAN;
     l->slack[k * l->s->n + j] = e->tolerance + 4 * e->numeric_error;
 }

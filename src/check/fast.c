@@ -57,7 +57,7 @@ gr_status gri_compare_fast(gri_level *l)
     if (status == GR_OK) status = gri_level_take(l, n, 1, sizeof *part, &part);
     bool found = false;
     for (int d = 0; d < gri_directions(l->o) && status == GR_OK && n > 0; d++) {
-        bool fails;
+        bool fails = false;
         for (int64_t j = 0; j < n; j++)
             v[j] = few_bits(gri_draw_weight(l)) * power_of_two(fmax(fabs(l->x[j]), 1));
         status = gri_compare(l, -1, v, true, &fails);

@@ -17,6 +17,7 @@ static const double simple = 1e-7;
 typedef struct matrix {
     const gri_level *l;
     const double *analytic; /* [rows, n] */
+    gr_comparison comparison;
     const gri_part *part;
     int64_t rows, n;
     bool full; /* a row is an output */
@@ -128,6 +129,7 @@ static bool try_rule(const matrix *a, rule r, int64_t least, gr_check_result *to
     if (!explains(a, &r, &wrong) || wrong < least) return false;
     r.fault.order = a->l->s->order;
     r.fault.input = a->part->position;
+    r.fault.comparison = a->comparison;
     memcpy(r.fault.name, a->part->name, sizeof r.fault.name);
     r.fault.elements = wrong;
     for (int i = 0; i < to->n_faults; i++) { /* another form of the derivatives had the same */
@@ -185,7 +187,7 @@ static bool try_factors(const matrix *a, gr_check_result *to)
     const rule zero = {.fault.kind = GR_FAULT_ZERO, .place = same, .factor = 0};
     const rule sign = {.fault.kind = GR_FAULT_SIGN, .place = same, .factor = -1};
     if (try_rule(a, zero, 1, to) || try_rule(a, sign, 1, to)) return true;
-    if (s.telling < 2 && s.compared > 1) return false; /* any factor would do */
+    if (s.telling < (s.compared > 1 ? 2 : 1)) return false; /* any factor would do, or none */
     const double factor = simplify(s.ratio);
     const rule scaled = {
         .fault = {.kind = GR_FAULT_FACTOR, .factor = factor}, .place = same, .factor = factor};
@@ -266,6 +268,7 @@ void gri_guess_faults(const gri_level *l)
     for (int i = 0; i < l->n_sources; i++) {
         matrix a = {.l = l,
                     .analytic = l->source[i].rows,
+                    .comparison = l->source[i].form == GRI_FORWARD ? GR_COMPARE_FORWARD : GR_COMPARE_REVERSE,
                     .rows = l->line.rows,
                     .n = l->s->n,
                     .full = l->mode == GR_CHECK_FULL};

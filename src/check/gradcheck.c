@@ -94,7 +94,8 @@ static void close_leaf(gr_graph *g, const saved_leaf *saved)
     } else {
         memcpy(a->data, saved->elements, (size_t)a->count * gr_type_size(a->type));
     }
-    node->flags = saved->flags;
+    const uint32_t changed = GRI_CONTIGUOUS | GRI_REQUIRES_GRAD; /* others, as of hooks, are the function's */
+    node->flags = (node->flags & ~changed) | (saved->flags & changed);
     node->version = saved->version;
 }
 
@@ -120,10 +121,8 @@ static gri_node *call(tensors *t)
 {
     gr_graph *g = t->g;
     g->rng = t->rng;
-    const uint32_t guarded = g->guarded_scopes;
-    g->guarded_scopes = g->n_scopes; /* what is checked lives in these: the function cannot end them */
-    const gr_tensor y = t->f(g, t->n, t->inputs, t->user);
-    g->guarded_scopes = guarded;
+    bool tidy; /* what it left open is closed */
+    const gr_tensor y = gri_call_function(g, t->f, t->n, t->inputs, t->user, &tidy);
     if (g->status != GR_OK) return NULL;
     gri_node *node = y.graph == g ? gri_lookup(g, y.index, y.generation) : NULL;
     if (!node) {
@@ -332,7 +331,8 @@ typedef struct gradient_function {
 static gr_tensor gradients_of(gr_graph *g, int n, const gr_tensor *inputs, void *user)
 {
     const gradient_function *k = user;
-    const gr_tensor u = inputs[n - 1], y = k->f(g, n - 1, inputs, k->user);
+    bool tidy; /* see call */
+    const gr_tensor u = inputs[n - 1], y = gri_call_function(g, k->f, n - 1, inputs, k->user, &tidy);
     const size_t bytes = 2 * (size_t)n * sizeof(gr_tensor);
     gr_tensor *by = gri_alloc(&g->memory, bytes), result = gri_invalid(g);
     if (!by) {
@@ -534,11 +534,13 @@ static gr_status check(tensors *t, gr_check_result *r)
     const size_t bytes = (size_t)t->n * sizeof(saved_leaf);
     saved_leaf *saved = gri_alloc(&g->memory, bytes);
     if (!saved) return gri_fail_memory(g, "gradcheck", bytes);
-    const bool recording = g->recording;
+    const bool recording = g->recording, watching = g->watching;
     const uint32_t no_grad_depth = g->no_grad_depth;
     g->recording = true;
     g->no_grad_depth = 0;
+    g->watching = false; /* steps may lead out of the domain */
     const gr_status status = check_with_leaves(t, saved, r);
+    if (watching) g->watching = g->anomaly; /* which the function may have ended */
     g->recording = recording;
     g->no_grad_depth = no_grad_depth;
     g->rng = t->rng;

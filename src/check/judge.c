@@ -16,6 +16,8 @@ static const double kink_proof = 10;
 static const double beyond_bend = 0.1;
 /* A derivative known no better than by this part of itself may be one that there is not. */
 static const double unsettled = 0.1;
+/* One known to this part of itself is not of noise. */
+static const double exact = 0.01;
 /* Structure below this part of the function's size, at small steps only, is roughness and not the function. */
 static const double roughness_part = 1e-6;
 /* Estimates agree if they are this much nearer to each other than the analytic value is to them. One of this error
@@ -56,6 +58,13 @@ static double honest_error(const gri_numbers *n, const gri_estimate *e)
     return fmax(e->error, 2 * scatter(n, e) / e->step) + n->quiet;
 }
 
+/* Whether an estimate is known to more than its first digits. Those of noise never are. */
+static bool is_exact(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
+{
+    const double error = honest_error(n, e);
+    return error <= exact * fabs(e->value) || error <= gri_tolerated(t, e->value);
+}
+
 /* Whether an estimate of smaller steps contradicts the first. */
 static bool contradicts(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
 {
@@ -73,7 +82,7 @@ static bool is_of_roughness(const gri_numbers *n, const gri_estimate *e, gri_tol
 
 static bool refutes_first(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
 {
-    return contradicts(n, e, t) && e->residual > roughness_part * n->size;
+    return is_exact(n, e, t) && contradicts(n, e, t) && e->residual > roughness_part * n->size;
 }
 
 /* Whether the value at x itself is beside the lines through its neighbours. What holds for these does not for
@@ -86,7 +95,7 @@ static bool is_apart(const gri_numbers *n)
 static bool counts(const gri_numbers *n, const gri_estimate *e, gri_tolerance t)
 {
     if (!e->made || isnan(e->value)) return false;
-    if (n->third.made && e != &n->third && is_apart(n)) return false;
+    if (n->third.made && e != &n->third && is_exact(n, &n->third, t) && is_apart(n)) return false;
     if (!is_coarse(n, e)) return !is_of_roughness(n, e, t);
     return !refutes_first(n, &n->second, t) && !refutes_first(n, &n->near, t) &&
            !refutes_first(n, &n->third, t);
@@ -182,15 +191,26 @@ static gri_want kink(const gri_numbers *n, double analytic, gri_tolerance t, gr_
 
 /* ---- Nothing fits ---- */
 
-/* The estimate of the smallest error, in units of the tolerance. */
+static bool is_any_exact(const gri_numbers *n, gri_tolerance t)
+{
+    const gri_estimate *all[ESTIMATES];
+    bool any = false;
+    list(n, all);
+    for (int i = 0; i < ESTIMATES; i++) any |= counts(n, all[i], t) && is_exact(n, all[i], t);
+    return any;
+}
+
+/* The estimate of the smallest error, in units of the tolerance if any is exact; else, that is of noise, which is
+   the larger the smaller steps are, in itself. */
 static const gri_estimate *best_of(const gri_numbers *n, gri_tolerance t)
 {
     const gri_estimate *all[ESTIMATES], *best = NULL;
     double least = INFINITY;
+    const bool any = is_any_exact(n, t);
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (!counts(n, all[i], t)) continue;
-        const double error = honest_error(n, all[i]) / gri_tolerated(t, all[i]->value);
+        const double error = honest_error(n, all[i]) / (any ? gri_tolerated(t, all[i]->value) : 1);
         if (best && !(error < least)) continue;
         best = all[i];
         least = error;
@@ -205,35 +225,32 @@ static bool may_have_drowned(const gri_numbers *n, double apart, gri_tolerance t
     return apart <= n->first.bend && apart <= n->second.blur;
 }
 
-/* Whether the estimates deny the analytic value: the best does, if there are others one of them agrees with it,
-   and none that could tell the two apart takes the other side. */
+/* Whether the estimates deny the analytic value: the best does, one of the others agrees with it, and none that
+   could tell the two apart takes the other side. If none of the others could, the best must be far from it. */
 static bool is_denied(const gri_numbers *n, const gri_estimate *best, double analytic, gri_tolerance t)
 {
     const gri_estimate *all[ESTIMATES];
-    const double apart = fabs(analytic - best->value);
-    int others = 0, agreeing = 0;
-    if (!(apart > proof * honest_error(n, best))) return false;
-    if (may_have_drowned(n, apart, t)) return false;
+    const double apart = fabs(analytic - best->value), doubt = proof * honest_error(n, best);
+    int precise = 0, agreeing = 0;
+    if (!(apart > doubt) || may_have_drowned(n, apart, t)) return false;
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (all[i] == best || !counts(n, all[i], t)) continue;
         const double error = honest_error(n, all[i]);
-        others++;
         agreeing += fabs(all[i]->value - best->value) <= agreement * apart;
-        if (error <= precision * apart && fabs(analytic - all[i]->value) <= proof * error) return false;
+        if (!(error <= precision * apart)) continue;
+        precise++;
+        if (fabs(analytic - all[i]->value) <= proof * error) return false;
     }
-    return others == 0 || agreeing > 0;
+    return agreeing > 0 || (precise == 0 && apart > proof * doubt);
 }
 
-/* Values that scatter by more than their rounding come from larger numbers: of these the size counts. Only for
-   differences that the scatter explains. */
-static double rough_tolerance(const gri_line *l, const gri_numbers *n, const gri_estimate *best,
-                              gri_tolerance t)
+/* Whether the function is a staircase that nobody declared, and the analytic value is that of the stairs. */
+static bool is_of_stairs(const gri_line *l, const gri_numbers *n, const gri_estimate *best, double analytic,
+                         gri_tolerance t)
 {
-    if (l->atol > 0 || !n->second.made) return 0;
-    const double rough = gri_roughness(&n->second, best->value);
-    return gri_line_most_absolute(l) * fmin(1, rough / l->accuracy / l->scale) +
-           t.relative * fabs(best->value);
+    const bool declared = n->staircase <= proof * l->accuracy * n->size;
+    return !declared && fabs(analytic) <= t.absolute && honest_error(n, best) > gri_tolerated(t, best->value);
 }
 
 static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic, gr_check_element *e)
@@ -241,13 +258,12 @@ static gri_want settle(const gri_line *l, const gri_numbers *n, double analytic,
     const gri_tolerance t = gri_line_tolerance(l, n);
     const gri_estimate *best = best_of(n, t);
     if (!best) return nothing(e, analytic, t);
+    if (!n->wide.made && !is_any_exact(n, t)) return GRI_WIDE;
     if (counts(n, &n->wide, t) && fits_well(n, &n->wide, analytic, t)) return right(e, &n->wide, analytic, t);
     fill(e, analytic, best->value, honest_error(n, best), gri_tolerated(t, best->value));
-    const double rough = rough_tolerance(l, n, best, t);
-    e->verdict = is_denied(n, best, analytic, t) ? GR_CHECK_WRONG
-                 : e->error <= rough             ? GR_CHECK_RIGHT
-                                                 : GR_CHECK_UNDECIDED;
-    if (e->verdict == GR_CHECK_RIGHT) e->tolerance = rough;
+    const bool denied = is_denied(n, best, analytic, t) && !is_of_stairs(l, n, best, analytic, t);
+    const bool fitting = fits(best, analytic, t); /* it was not the first */
+    e->verdict = fitting ? GR_CHECK_RIGHT : denied ? GR_CHECK_WRONG : GR_CHECK_UNDECIDED;
     return e->verdict == GR_CHECK_UNDECIDED && !n->wide.made ? GRI_WIDE : GRI_ENOUGH;
 }
 

@@ -23,6 +23,7 @@ static const double side_start = 1.0 / 16;
 
 enum {
     MOST_STEPS = 48,
+    WIDE_STEPS = 6,
     MOST_SHRINKS = 400,
     STEP_BITS = 6,
     SIDE_STEPS = 18,
@@ -97,6 +98,15 @@ static double smallest_x(const gri_line *l)
     return least;
 }
 
+/* The step that is lost to the rounding of x, or of one of them. */
+static double grain_of(const gri_line *l)
+{
+    double most = l->element >= 0 ? fabs(l->at) : 0;
+    for (int64_t j = 0; l->element < 0 && j < l->subject->n; j++)
+        if (l->direction[j] != 0) most = fmax(most, fabs(l->x[j] / l->direction[j]));
+    return epsilon_of(l) * most;
+}
+
 void gri_line_begin(gri_line *l, int64_t j, const double *direction)
 {
     l->element = j;
@@ -105,6 +115,7 @@ void gri_line_begin(gri_line *l, int64_t j, const double *direction)
     l->scale = fmax(fabs(l->at), 1);
     l->near = smallest_x(l);
     if (!(l->near < tiny * l->scale)) l->near = 0;
+    l->grain = grain_of(l);
     memset(l->moved, 0, (size_t)l->subject->m);
     for (int64_t k = 0; k < l->rows; k++) {
         l->numbers[k] = (gri_numbers){.finite = is_finite(l, k, l->y)};
@@ -192,7 +203,8 @@ static double round_step(double h)
 
 static gr_status pass(gri_line *l, double h, gri_want what)
 {
-    const double least = fmin(least_step * l->scale, l->near > 0 ? l->near * least_part : INFINITY);
+    const double tiniest = fmin(least_step * l->scale, l->near > 0 ? l->near * least_part : INFINITY);
+    const double least = fmax(tiniest, l->element < 0 ? least_roundings_of_x * l->grain : 0);
     const int more = what == GRI_FIRST || what == GRI_WIDE ? 0
                                                            : MORE_ROWS; /* they are to show roughness, too */
     for (int64_t k = 0; k < l->rows; k++) {
@@ -200,7 +212,8 @@ static gr_status pass(gri_line *l, double h, gri_want what)
         gri_table_clear(&l->numbers[k].table, 2);
         if (more > 0) l->numbers[k].table.expected = l->numbers[k].first.value;
     }
-    for (int steps = 0, shrinks = 0; steps < MOST_STEPS && shrinks < MOST_SHRINKS && h > least;) {
+    const int most = what == GRI_WIDE ? WIDE_STEPS : MOST_STEPS;
+    for (int steps = 0, shrinks = 0; steps < most && shrinks < MOST_SHRINKS && h > least;) {
         const double step = round_step(h);
         double high, low;
         gr_status status = evaluate(l, l->at + step, &high, l->above);
@@ -256,7 +269,7 @@ static gr_status find_slopes(gri_line *l, gri_want what)
 
 /* ---- Slopes from one side ---- */
 
-/* What is much smaller than the function is not looked at: it may be rounding. */
+/* From where they are much smaller than the function they are not looked at: that may be rounding. */
 static void note_change(gri_side *s, double change)
 {
     for (int i = GRI_COLUMNS - 1; i > 0; i--) s->change[i] = s->change[i - 1];
@@ -268,9 +281,11 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
 {
     gri_numbers *n = &l->numbers[k];
     gri_side *s = &n->side[which];
+    s->steps++;
     if (!is_finite(l, k, y)) {
         gri_table_clear(&s->table, 1);
         s->finite = s->changes = 0;
+        s->faded = false;
         s->scatter = 0;
         return;
     }
@@ -279,7 +294,8 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
     const double change = sign * difference_of(l, k, y, l->y);
     s->noise = 2 * l->accuracy * size + n->staircase;
     s->finite++;
-    if (fabs(change) > sqrt(l->accuracy) * n->size) note_change(s, change);
+    s->faded |= !(fabs(change) > sqrt(l->accuracy) * n->size);
+    if (!s->faded) note_change(s, change);
     const double before = s->table.step;
     gri_table_add(&s->table, gri_line_tolerance(l, n),
                   (gri_slope){.h = distance, .value = change / distance, .noise = s->noise / distance});
@@ -293,19 +309,20 @@ static bool is_unbounded(const gri_side *s)
     const double least = 1.2 / side_shrink, most = 1.2, steady = 0.2;
     if (s->changes < GRI_COLUMNS || !(fabs(s->change[0]) > 10 * s->noise)) return false;
     const double ratio = s->change[0] / s->change[1];
-    if (!(ratio > least && ratio < most)) return false;
-    for (int i = 1; i + 1 < GRI_COLUMNS; i++)
-        if (!(fabs(s->change[i] / s->change[i + 1] - ratio) < steady * ratio)) return false;
+    for (int i = 0; i + 1 < GRI_COLUMNS; i++) {
+        const double other = s->change[i] / s->change[i + 1];
+        if (!(other > least && other < most && fabs(other - ratio) < steady * ratio)) return false;
+    }
     return true;
 }
 
 static void finish_side(gri_side *s)
 {
-    s->edge = s->finite == 0;
+    s->edge = s->finite == 0 && s->steps > 0;
     s->value = s->table.value;
     s->step = s->table.step;
     s->error = fmax(s->table.error, 2 * s->scatter / s->step);
-    if (s->edge) {
+    if (s->finite == 0) {
         s->value = NAN;
         s->error = INFINITY;
     } else if (is_unbounded(s)) {
@@ -322,8 +339,7 @@ static gr_status find_sides(gri_line *l)
             gri_table_clear(&l->numbers[k].side[side].table, 1);
         }
     double h = l->step * side_start * (l->near > 0 ? l->near : l->scale);
-    for (int i = 0; i < SIDE_STEPS && h > least_roundings_of_x * epsilon_of(l) * fabs(l->at);
-         i++, h /= side_shrink) {
+    for (int i = 0; i < SIDE_STEPS && h > least_roundings_of_x * l->grain; i++, h /= side_shrink) {
         double high, low;
         gr_status status = evaluate(l, l->at + h, &high, l->above);
         if (status == GR_OK) status = evaluate(l, l->at - h, &low, l->below);

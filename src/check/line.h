@@ -31,9 +31,11 @@ typedef struct gri_side {
     double step;
     bool edge;  /* not finite at the smallest steps */
     int finite; /* steps in a row at which it was */
+    int steps;  /* that were taken at all */
     double
         change[GRI_COLUMNS]; /* y - y(x) at the last steps at which it was worth mention, the newest first */
     int changes;
+    bool faded; /* they are worth no mention any more */
     double noise, scatter;
 } gri_side;
 
@@ -62,6 +64,7 @@ typedef struct gri_line {
     const double *direction;
     double at, scale; /* x_j, and the unit of steps */
     double near;      /* the size of x, if it is tiny; else 0 */
+    double grain;     /* a step of which x + step is x, or nearly */
     /* What is found out. */
     gri_numbers *numbers;  /* of each row */
     uint8_t *active;       /* rows that still want it */

@@ -61,7 +61,11 @@ static gr_status inspect(plain *p, const char *what, int returned, int64_t vecto
 {
     gr_check_result *r = p->result;
     if (!gri_guarded_is_intact(a))
-        return fail(p, GR_ERR_CALLBACK, "%s wrote outside its array of %" PRId64 " numbers", what, a->count);
+        return a->count > 0 ? fail(p, GR_ERR_CALLBACK, "%s wrote outside its array of %" PRId64 " numbers",
+                                   what, a->count)
+                            : fail(p, GR_ERR_CALLBACK,
+                                   "%s wrote outside its array of 0 numbers: n is %" PRId64 ", m is %" PRId64,
+                                   what, p->subject.n, p->m);
     const int64_t x = find_change(p->x, p->kept, p->subject.n);
     if (x >= 0)
         return fail(p, GR_ERR_CALLBACK, "%s changed x[%" PRId64 "], which it must only read", what, x);
@@ -274,6 +278,21 @@ static int64_t count_of(const gr_shape *shape)
     return count > INT64_MAX / sizeof(double) ? -1 : (int64_t)count;
 }
 
+/* The shape of y, and how many numbers it has: each says the other where only one is given. */
+static gr_status set_output(plain *p)
+{
+    const gr_plain_function *f = p->f;
+    gri_subject *s = &p->subject;
+    s->output = f->output;
+    if (s->output.ndim == 0 && f->m != 1) s->output = GR_SHAPE(f->m);
+    const int64_t count = count_of(&s->output);
+    if (count < 0 || (f->m > 0 && count != f->m))
+        return fail(p, GR_ERR_SHAPE, "m is %" PRId64 ", but its output shape has another number of elements",
+                    f->m);
+    s->m = p->m = count;
+    return GR_OK;
+}
+
 /* The parts of x, checked. */
 static gr_status divide(plain *p)
 {
@@ -302,13 +321,7 @@ static gr_status divide(plain *p)
     if (f->n > 0 && f->n != s->n)
         return fail(p, GR_ERR_SHAPE, "n is %" PRId64 ", but its inputs have %" PRId64 " elements", f->n,
                     s->n);
-    s->m = p->m = f->m;
-    s->output = f->output;
-    if (s->output.ndim == 0 && f->m != 1) s->output = GR_SHAPE(f->m);
-    if (count_of(&s->output) != f->m)
-        return fail(p, GR_ERR_SHAPE, "m is %" PRId64 ", but its output shape has another number of elements",
-                    f->m);
-    return GR_OK;
+    return set_output(p);
 }
 
 static gr_status check_arguments(plain *p, const double *x, const gr_check_options *o)
@@ -321,7 +334,7 @@ static gr_status check_arguments(plain *p, const double *x, const gr_check_optio
         return fail(p, GR_ERR_ARGUMENT, "there is no first derivative: jacobian, vjp or jvp");
     if (o->order == 2 && !f->hessian && !f->hvp)
         return fail(p, GR_ERR_ARGUMENT, "order 2 needs hessian or hvp");
-    if (f->hvp && f->m != 1) return fail(p, GR_ERR_ARGUMENT, "hvp is for m = 1; m is %" PRId64, f->m);
+    if (f->hvp && p->m != 1) return fail(p, GR_ERR_ARGUMENT, "hvp is for m = 1; m is %" PRId64, p->m);
     if (!x && p->subject.n > 0) return fail(p, GR_ERR_ARGUMENT, "NULL for x");
     return GR_OK;
 }

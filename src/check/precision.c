@@ -10,6 +10,7 @@
  * its primitive lets it: a view that was possible then is possible now.
  */
 #include "check/shadow.h"
+#include "graph/walk.h"
 #include "gradus/ops.h"
 #include "gradus/precision.h"
 
@@ -61,40 +62,14 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 
 /* ---- What is needed ---- */
 
-/* An operand of a recorded node, which must be what it was; NULL, and the error set, if it is not. */
-static gri_node *check_operand(const replay *r, const gri_node *node, uint32_t i)
-{
-    const gri_operand *o = &gri_operands(node)[i];
-    gri_node *now = gri_lookup(r->g, o->index, o->generation);
-    if (now && now->version == o->version) return now;
-    char text[TEXT_BYTES], operand[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    if (!now) {
-        gri_fail(r->g, GR_ERR_STALE, "precision_shadow: operand %u of %s was released after its use", i + 1,
-                 text);
-        return NULL;
-    }
-    gri_describe(operand, sizeof operand, now, false);
-    gri_fail(r->g, GR_ERR_MODIFIED,
-             "precision_shadow: %s was written after its use in %s (version %u, now %u)", operand, text,
-             o->version, now->version);
-    return NULL;
-}
-
 static gr_status mark_operands(replay *r, const gri_node *node)
 {
-    if (node->flags & GRI_RELEASED) {
-        char text[TEXT_BYTES];
-        gri_describe(text, sizeof text, node, false);
-        return gri_fail(
-            r->g, GR_ERR_HISTORY_RELEASED,
-            "precision_shadow: the history of %s was released by a backward pass: call it before, "
-            "or ask that one to retain it",
-            text);
-    }
+    if (node->flags & GRI_RELEASED) return gri_fail_released(r->g, "precision_shadow", node);
     for (uint32_t i = 0; i < node->n_operands; i++) {
-        const gri_node *operand = check_operand(r, node, i);
-        if (!operand) return r->g->status;
+        const gri_operand *o = &gri_operands(node)[i];
+        const gri_node *operand = gri_lookup(r->g, o->index, o->generation);
+        if (!operand || operand->version != o->version)
+            return gri_fail_operand(r->g, "precision_shadow", node, i, operand);
         entry *e = entry_of(r, operand->index);
         e->flags |= NEEDED;
         if (!e->last_use) e->last_use = node->index; /* the walk goes down: the first to be met is the last */
@@ -382,8 +357,9 @@ static gr_status walk_up(replay *r)
 {
     gr_graph *g = r->g;
     gr_status status = GR_OK;
-    const bool recording = g->recording;
+    const bool recording = g->recording, watching = g->watching;
     g->recording = false;
+    g->watching = false; /* what is not finite is compared with what was not */
     g->no_grad_depth++;
     for (uint32_t i = 1; i < r->step_top && status == GR_OK; i++) {
         if (!(r->step[i].flags & NEEDED)) continue;
@@ -393,6 +369,7 @@ static gr_status walk_up(replay *r)
         gri_pop(g, mark_here);
     }
     g->no_grad_depth--;
+    g->watching = watching;
     g->recording = recording;
     return status;
 }

@@ -379,6 +379,7 @@ static void put_fault(text *t, const gr_check_fault *f)
         put(t, " by ");
         put_input(t, f->name, f->input);
     }
+    if (f->comparison == GR_COMPARE_FORWARD) put(t, ", by JVP");
     put(t, ": ");
     words_of(f)->put(t, f);
 }
@@ -463,9 +464,20 @@ static void put_summary(text *t, const gr_check_result *r)
     put(t, "\n");
 }
 
+/* A remark on a check that was made: what a plain function left unwritten. */
+static void put_remark(text *t, const gr_check_result *r)
+{
+    const bool in_summary = r->verdict == GR_CHECK_NOT_DETERMINISTIC || r->status != GR_OK;
+    if (in_summary || was_not_made(r) || !r->message[0]) return;
+    put(t, "  ");
+    put_text(t, message_of(r), FOR_PEOPLE);
+    put(t, "\n");
+}
+
 /* What is wrong, and what to do. */
 static void put_advice(text *t, const gr_check_result *r)
 {
+    put_remark(t, r);
     for (int i = 0; i < fault_count(r); i++) {
         put(t, "  ");
         put_fault(t, &r->faults[i]);
@@ -605,7 +617,8 @@ static void put_legend(text *t, const gr_check_result *r)
     if (higher) put(t, "  y': the first derivatives, y'': the second, and so on.\n");
     if (u) put(t, "  u: random numbers, one for each element of the output.\n");
     if (v) put(t, "  v: a random direction, one number for each element of the input, or of all.\n");
-    if (none) put(t, "  nan as numeric: the function has no finite values around there, at any step.\n");
+    if (none)
+        put(t, "  nan as numeric: the function is not finite there, or not to both sides, at any step.\n");
 }
 
 /* The second line of a check that passed. */
@@ -867,6 +880,7 @@ static void put_json_fault(text *t, const gr_check_fault *f)
     put_json_int(t, "offset", f->offset);
     put_json_bool(t, "of_output", f->of_output);
     put_json_int(t, "elements", f->elements);
+    put_json_string(t, "comparison", comparison_name(f->comparison));
     put_key(t, "text");
     put_quoted_fault(t, f);
     put(t, "}");

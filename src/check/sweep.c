@@ -272,7 +272,13 @@ static gr_tensor apply(sweep *s, const trial *t, const operands *x)
     gr_graph *g = s->g;
     blank(s, t->pattern);
     if (t->no_grad) gr_no_grad_begin(g);
+    const gri_tidy before = gri_tidy_here(g);
     const gr_tensor y = gr_apply(g, t->op, s->sample.n, x->view, s->attributes);
+    if (!gri_is_tidy(g, &before)) {
+        fail(s, GR_SWEEP_ERROR, GR_ERR_STATE, "%s opened a scope or a no_grad region and left it open",
+             t->op->name);
+        gri_tidy_up(g, &before);
+    }
     if (t->no_grad) gr_no_grad_end(g);
     return y;
 }
@@ -499,6 +505,22 @@ static void keep_worst(sweep *s, const gr_check_result *r)
     if (r->elements > 0 && (worst->elements == 0 || worse)) *worst = *r;
 }
 
+static const char *form_name(gr_comparison comparison)
+{
+    return comparison == GR_COMPARE_FORWARD   ? ", by JVP"
+           : comparison == GR_COMPARE_ADJOINT ? ", VJP against JVP"
+                                              : "";
+}
+
+/* Where to look if it is the tangents alone that fail, and the descriptor promises something of them. */
+static const char *promise_of(const sweep *s, const gr_check_result *r)
+{
+    if (s->op->tangent == GR_TANGENT_GENERAL) return "";
+    for (int i = 0; i < r->n_worst; i++)
+        if (r->worst_elements[i].comparison == GR_COMPARE_REVERSE) return "";
+    return "; is its `tangent` right?";
+}
+
 static void fail_derivative(sweep *s, const gr_check_result *r)
 {
     const gr_check_element *e = &r->worst;
@@ -517,8 +539,8 @@ static void fail_derivative(sweep *s, const gr_check_result *r)
         snprintf(by, sizeof by, "by operand %d%s%s", e->input + 1, place[0] ? " at " : "", place);
     else
         snprintf(by, sizeof by, "by a cotangent%s%s", place[0] ? " at " : "", place);
-    fail(s, cause, GR_OK, "order %d, %s: analytic %s, numeric %s: %s", e->order, by, a, b,
-         gr_verdict_name(e->verdict));
+    fail(s, cause, GR_OK, "order %d, %s%s: analytic %s, numeric %s: %s%s", e->order, by,
+         form_name(e->comparison), a, b, gr_verdict_name(e->verdict), promise_of(s, r));
 }
 
 /* Checks up to one order; whether it passed. An error is left in the graph. */
@@ -532,7 +554,7 @@ static bool check_order(sweep *s, int order, gr_check_result *r)
     if (!o.seed) o.seed = s->o.graph.seed;
     if (!o.name) o.name = s->op->name;
     if (o.mode == GR_CHECK_AUTO && s->elements > FULLY_CHECKED) o.mode = GR_CHECK_FAST;
-    if (s->elements > FULLY_CHECKED && !o.max_elements) *r = (gr_check_result){.passed = false};
+    *r = (gr_check_result){.passed = false};
     if (!make_operands(s, &t, &x)) return false;
     gr_gradcheck(s->g, use_rule, s->sample.n, x.leaf, s, &o, r);
     s->result->comparisons += r->elements;

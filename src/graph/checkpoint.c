@@ -90,13 +90,9 @@ typedef struct attributes {
 /* Runs the function in a scope, which stays open. Its result; NULL, and the error set, if there is none. */
 static gri_node *run(gr_graph *g, const attributes *a, const gr_tensor *inputs)
 {
-    const gri_tidy tidy = gri_tidy_here(g);
-    const uint32_t guarded = g->guarded_scopes;
-    g->guarded_scopes = g->n_scopes;
-    const gr_tensor y = a->f(g, a->n_inputs, inputs, a->user);
-    g->guarded_scopes = guarded;
-    if (!gri_is_tidy(g, &tidy)) {
-        gri_tidy_up(g, &tidy);
+    bool tidy;
+    const gr_tensor y = gri_call_function(g, a->f, a->n_inputs, inputs, a->user, &tidy);
+    if (!tidy) {
         gri_fail(g, GR_ERR_STATE,
                  "checkpoint: the function opened a scope or a no_grad region and left it open");
         return NULL;

@@ -378,14 +378,10 @@ static gr_status call(evaluation *e, gr_function f, void *user)
 {
     gr_graph *g = e->g;
     const gri_tidy outside = gri_tidy_here(g);
-    const uint32_t guarded = g->guarded_scopes;
+    bool tidy; /* what it left open is closed */
     g->recording = true;
     g->no_grad_depth = 0;
-    g->guarded_scopes = g->n_scopes;
-    const gri_tidy inside = gri_tidy_here(g);
-    e->y = f(g, e->n, e->arguments, user);
-    gri_tidy_up(g, &inside); /* what it left open is closed */
-    g->guarded_scopes = guarded;
+    e->y = gri_call_function(g, f, e->n, e->arguments, user, &tidy);
     g->no_grad_depth = outside.no_grad_depth;
     g->recording = outside.recording;
     if (g->status != GR_OK) return g->status;

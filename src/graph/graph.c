@@ -98,6 +98,19 @@ void gri_tidy_up(gr_graph *g, const gri_tidy *before)
     g->recording = before->recording;
 }
 
+gr_tensor gri_call_function(gr_graph *g, gr_function f, int n, const gr_tensor *inputs, void *user,
+                            bool *tidy)
+{
+    const gri_tidy before = gri_tidy_here(g);
+    const uint32_t guarded = g->guarded_scopes;
+    g->guarded_scopes = g->n_scopes;
+    const gr_tensor y = f(g, n, inputs, user);
+    g->guarded_scopes = guarded;
+    *tidy = gri_is_tidy(g, &before);
+    if (!*tidy) gri_tidy_up(g, &before);
+    return y;
+}
+
 gr_status gr_graph_reset(gr_graph *g)
 {
     if (!g) return GR_ERR_HANDLE;

@@ -317,6 +317,10 @@ static inline bool gri_is_tidy(const gr_graph *g, const gri_tidy *before)
 }
 /* If it has not: closes them, and opens what it closed. The error is the caller's to set. */
 void gri_tidy_up(gr_graph *g, const gri_tidy *before);
+/* What a function of the user returns. It cannot end the scopes that are open; *tidy: whether it was tidy. If not, it
+   has been tidied up. */
+gr_tensor gri_call_function(gr_graph *g, gr_function f, int n, const gr_tensor *inputs, void *user,
+                            bool *tidy);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
