@@ -83,14 +83,21 @@ static bool is_before(double a, double b)
     return fabs(a) > fabs(b);
 }
 
-/* Puts a candidate behind those that are as large. */
+/* Whether a candidate of a node stands before another: of equal ones that of the lower edge. Nodes are taken from the top
+   down, and the candidates of one edge in their order. */
+static bool is_preferred(const candidate *a, const candidate *b)
+{
+    if (is_before(a->product, b->product)) return true;
+    return !is_before(b->product, a->product) && a->edge < b->edge;
+}
+
 static void insert(const finder *f, uint32_t node, candidate c)
 {
     candidate *best = f->best + (size_t)f->place[node] * f->top;
     uint32_t *n = &f->n[node];
-    if (*n == f->top && !is_before(c.product, best[*n - 1].product)) return;
+    if (*n == f->top && !is_preferred(&c, &best[*n - 1])) return;
     uint32_t at = *n < f->top ? (*n)++ : *n - 1;
-    for (; at > 0 && is_before(c.product, best[at - 1].product); at--) best[at] = best[at - 1];
+    for (; at > 0 && is_preferred(&c, &best[at - 1]); at--) best[at] = best[at - 1];
     best[at] = c;
 }
 

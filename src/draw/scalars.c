@@ -44,6 +44,7 @@ typedef struct builder {
     gri_scalar_edge *edge;
     size_t n_edges, edge_capacity;
     int64_t most_edges;
+    uint32_t keep; /* among all elements; GRI_NO_SCALAR: none */
 } builder;
 
 static gri_memory *memory_of(const builder *b) { return &b->g->memory; }
@@ -220,7 +221,7 @@ static gr_status add_row(builder *b, const gri_scalar_tensor *t, uint32_t elemen
         const gri_partial *p = &j->row[i];
         const uint32_t to = element_of(b, t, p->element);
         b->raw[to].reached = true;
-        if (j->is_copy) {
+        if (j->is_copy && from != b->keep) {
             r->copy_of = to;
             return GR_OK;
         }
@@ -664,7 +665,7 @@ static gr_status build(builder *b, int64_t element)
     gr_status status = slice(b);
     if (status != GR_OK) return status;
     const uint32_t root = position_of(b, gri_handle(b->g, b->root), element);
-    const uint32_t keep = position_of(b, b->o->keep, b->o->keep_element);
+    const uint32_t keep = b->keep = position_of(b, b->o->keep, b->o->keep_element);
     status = unroll(b, root);
     if (status != GR_OK) return status;
     merge(b);

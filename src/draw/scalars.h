@@ -78,7 +78,7 @@ typedef struct gri_scalars_options {
     gr_scalar_limits limits; /* zeroed: the defaults */
     gr_naming names;
     bool only_named; /* interiors without names go: their edges are multiplied out */
-    gr_tensor keep;  /* with only_named: this element stays, named or not. Zeroed: none */
+    gr_tensor keep;  /* this element is a node of its own, be it a copy or without a name. Zeroed: none */
     int64_t keep_element;
 } gri_scalars_options;
 
