@@ -237,16 +237,12 @@ static gr_status fill_factors(const finder *f)
    are taken off what is walked over, and put back. */
 static gr_status walk(const finder *f, gr_tensor of, gr_tensor by, const gr_paths_options *o, uint32_t *flags)
 {
-    enum { TAKEN = GRI_RELEASED | GRI_HOOKED };
     const gri_scalars *s = &f->d->s;
     gr_graph *g = f->g;
     const gri_mark mark = gri_mark_here(g);
     const gri_calm before = gri_calm_begin(g);
-    for (uint32_t i = 0; i < s->n_tensors; i++) {
-        gri_node *node = gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation);
-        flags[i] = node->flags & TAKEN;
-        node->flags &= ~(uint32_t)TAKEN;
-    }
+    for (uint32_t i = 0; i < s->n_tensors; i++)
+        flags[i] = gri_strip(gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation));
     const gr_array *a = &gri_lookup(g, of.index, of.generation)->array;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
     const gri_node *cotangent = gri_push(g, &r);
