@@ -257,6 +257,11 @@ static double deriving(gr_graph *g)
             gr_paths_write_string(p, NULL, 0, &length[form], &(gr_paths_format){.form = (gr_paths_form)form});
         result += p->total + p->count + p->gradient + (double)(length[0] + length[1] + length[2]);
         gr_paths_release(p);
+        gr_shares *s = gr_shares_create(loss, w, &o);
+        if (!s) return NAN;
+        gr_shares_write_string(s, NULL, 0, &length[0], &(gr_paths_format){.form = GR_PATHS_DOT});
+        result += s->gradient + s->shares[0].value + (double)length[0];
+        gr_shares_release(s);
     }
     return result;
 }

@@ -282,6 +282,109 @@ static void test_random_graphs(void)
     CHECK(compared > 300 && cancelled < 60);
 }
 
+/* ---- Shares ---- */
+
+/* What crosses from a set of nodes, of which `by` is one and `of` is not, to the others, less what crosses back. */
+static double crossing(const gr_shares *s, uint32_t inside)
+{
+    double sum = 0;
+    for (int i = 0; i < s->n; i++) {
+        const bool from = inside >> s->shares[i].operand & 1, to = inside >> s->shares[i].result & 1;
+        sum += from && !to ? s->shares[i].value : to && !from ? -s->shares[i].value : 0;
+    }
+    return sum;
+}
+
+static void check_cuts(const gr_shares *s)
+{
+    double largest = 0;
+    CHECK(s->n_nodes >= 2 && s->n_nodes < 32);
+    for (int i = 0; i < s->n; i++) largest = fmax(largest, fabs(s->shares[i].value));
+    for (int cut = 0; cut < 6; cut++) {
+        uint32_t inside = next_random(1u << 30) | 1;
+        if (cut < 2)
+            inside = (2u << next_random((uint32_t)s->n_nodes - 1)) - 1; /* what was made before a time */
+        inside &= ~(1u << (s->n_nodes - 1));
+        CHECK_NEAR(crossing(s, inside | 1), s->gradient, 1e-12 * fmax(fabs(s->gradient), largest));
+    }
+    for (int i = 1; i + 1 < s->n_nodes; i++) { /* what a node is given it passes on */
+        double given = 0;
+        for (int k = 0; k < s->n; k++) given += s->shares[k].result == i ? s->shares[k].value : 0;
+        CHECK_NEAR(s->nodes[i].share, given, 1e-12 * largest);
+        CHECK_NEAR(crossing(s, 1u << i), 0, 1e-12 * largest);
+    }
+}
+
+static void test_shares_of_random_graphs(void)
+{
+    int compared = 0;
+    for (uint64_t seed = 1; seed <= 120; seed++) {
+        gr_graph *g = gr_graph_create(NULL);
+        random_state = seed;
+        double values[9];
+        for (int i = 0; i < 9; i++) values[i] = (next_random(2001) - 1000.0) / 700;
+        const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(3, 3), values);
+        const gr_tensor v = gr_param(g, "v", GR_F64, GR_SHAPE(2, 3), values + 2);
+        gr_tensor pool[12] = {v, gr_matmul(v, w)};
+        for (uint32_t n = 2; n < 12; n++) pool[n] = grow(g, w, pool, n);
+        const gr_tensor loss = gr_sum(gr_mul(pool[11], pool[10]), GR_ALL_AXES, false);
+        size_t used = 0; /* after the first round, which makes the tables of the graph larger */
+        for (int k = 0; k < 3; k++) {
+            const gr_tensor by = k == 0 ? w : k == 1 ? v : pool[5];
+            const gr_paths_options o = {.by_element = next_random(6)};
+            gr_shares *s = gr_shares_create(loss, by, &o);
+            gr_paths *p = gr_paths_create(loss, by, &o);
+            CHECK(s && p);
+            if (!s || !p) printf("seed %d: %s\n", (int)seed, gr_graph_error(g));
+            if (!s || !p) break;
+            CHECK(s->gradient == p->gradient);
+            if (s->n_nodes > 0) check_cuts(s);
+            compared += s->n_nodes > 0;
+            gr_paths_release(p);
+            gr_shares_release(s);
+            CHECK(k == 0 || gr_graph_memory(g).used == used);
+            used = gr_graph_memory(g).used;
+        }
+        CHECK(gr_backward(loss) == GR_OK);
+        gr_shares *after = gr_shares_create(loss, w, NULL); /* of a history that was released */
+        CHECK(after && after->gradient == (gr_has_gradient(w) ? GR_AT(gr_gradient(w), 0, 0) : 0));
+        gr_graph_destroy(g);
+    }
+    CHECK(compared > 250);
+}
+
+static gr_tensor counting_hook(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of;
+    ++*(int *)user;
+    return gr_scale(gradient, 0);
+}
+
+static void test_shares(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const network n = example(g);
+    int called = 0;
+    gr_add_hook(n.h, counting_hook, &called);
+    gr_shares *s = gr_shares_create(n.loss, n.w1,
+                                    &(gr_paths_options){.names = names_of(&n), .by_element = 2});
+    CHECK(s && !strcmp(s->of, "E") && !strcmp(s->by, "w2") && called == 0);
+    CHECK_NEAR(s->gradient, 0.000877135, 5e-10);
+    CHECK(s->n_nodes == 11 && s->n == 10); /* one tensor after the other: all of it passes along each edge */
+    for (int i = 0; i < s->n; i++) CHECK_NEAR(s->shares[i].value, s->gradient, 1e-12 * s->gradient);
+    CHECK(!strcmp(s->nodes[0].name, "W1") && !strcmp(s->nodes[1].name, "matmul1") &&
+          !strcmp(s->nodes[10].name, "E"));
+    CHECK_NEAR(s->nodes[1].tangent_norm, 0.1, 1e-15);
+    CHECK_NEAR(s->nodes[4].adjoint_norm, hypot(0.138498562, 0.038098237), 1e-9);
+    s = gr_shares_create(n.w1, n.loss, NULL);
+    CHECK(s && s->n_nodes == 0 && s->n == 0 && s->gradient == 0);
+    s = gr_shares_create(n.loss, n.loss, NULL);
+    CHECK(s && s->n_nodes == 1 && s->n == 0 && s->gradient == 1);
+    CHECK(!gr_shares_create(n.loss, n.x, NULL) && gr_graph_status(g) == GR_ERR_NO_HISTORY);
+    CHECK_TEXT(gr_graph_error(g), "shares: does not require a gradient: i [1, 2]");
+    gr_graph_destroy(g);
+}
+
 /* ---- Refusals ---- */
 
 static gr_tensor twice_infer_like(gr_tensor x) { return gr_scale(x, 2); }
@@ -426,6 +529,24 @@ static void test_drawings(void)
          (gr_paths_format){.digits = 0});
     draw(gr_paths_create(gr_softmax(gr_mul(n.h, v), 1), v, &(gr_paths_options){.top = 2}), "paths_listed",
          (gr_paths_format){.extent = GR_PATHS_LISTED});
+    /* a residual connection, a part that is taken away, a dead one */
+    gr_name_scope_begin(g, "block & \"co\"");
+    const gr_tensor y = gr_named(gr_mul(n.h, v), "y"), z = gr_tanh(gr_scale(y, 3));
+    const gr_tensor r = gr_sub(gr_add(y, gr_relu(gr_neg(gr_square(y)))), z);
+    gr_name_scope_end(g);
+    gr_shares *s = gr_shares_create(gr_named(gr_sum(gr_square(r), GR_ALL_AXES, false), "loss"), v, NULL);
+    CHECK(s && gr_shares_write_file(s, DRAWINGS "/shares.dot",
+                                    &(gr_paths_format){.form = GR_PATHS_DOT, .title = "shares"}) == GR_OK);
+    CHECK(gr_shares_write_file(
+              s, DRAWINGS "/shares_ascii.dot",
+              &(gr_paths_format){.form = GR_PATHS_DOT, .ascii = true, .top_to_bottom = true}) == GR_OK);
+    char text[4096];
+    CHECK(gr_shares_write_string(s, text, sizeof text, NULL, &(gr_paths_format){.ascii = true}) == GR_OK);
+    CHECK_TEXT(text, "dloss/dv = ");
+    CHECK_TEXT(text, "relu1 [1, 2] <- neg1 [1, 2] (0%)");
+    CHECK(gr_shares_write_string(s, text, sizeof text, NULL, &(gr_paths_format){.form = GR_PATHS_LATEX}) ==
+          GR_ERR_ARGUMENT);
+    gr_graph_clear_error(g);
     CHECK(gr_graph_status(g) == GR_OK);
     gr_graph_destroy(g);
 }
@@ -438,6 +559,8 @@ int main(void)
     RUN(test_counts);
     RUN(test_order);
     RUN(test_random_graphs);
+    RUN(test_shares);
+    RUN(test_shares_of_random_graphs);
     RUN(test_refusals);
     RUN(test_golden);
     RUN(test_drawings);
