@@ -139,7 +139,46 @@ static void test_selection_is_seen(void)
     gr_graph_destroy(g);
 }
 
+/* Both sides of 0 are looked at, wherever the operand is. */
+static void test_one_side_is_no_copy(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor a = scalar(g, "a", 2), b = scalar(g, "b", 1);
+    check_dump(dump_graph(gr_named(gr_relu(a), "y"), 0, NULL), "y = 2: a 1\n");
+    check_dump(dump_graph(gr_named(gr_abs(a), "y"), 0, NULL), "y = 2: a 1\n");
+    check_dump(dump_graph(gr_named(gr_maximum(a, b), "y"), 0, NULL), "y = 2: a 1, b 0\n");
+    const gr_tensor many = gr_param(g, "m", GR_F32, GR_SHAPE(12), NULL);
+    gr_write(many, (float[12]){7, 8, 9}, 12);
+    gri_scalars s;
+    const gri_scalars_options defaults = {.only_named = false};
+    CHECK(gri_scalars_build(&s, "test", gr_max(many, GR_ALL_AXES, false), 0, &defaults) == GR_OK);
+    CHECK(s.n_edges == 12 && s.node[s.root].value == 9);
+    gri_scalars_free(&s);
+    CHECK(gri_scalars_build(&s, "test", gr_neg(gr_max(gr_neg(many), GR_ALL_AXES, false)), 0, &defaults) ==
+          GR_OK);
+    CHECK(s.n_edges == 12 + 12 + 1);
+    gri_scalars_free(&s);
+    gr_graph_destroy(g);
+}
+
 /* ---- Symbols ---- */
+
+/* Of two numbers the difference is written out, if that is all there is to it. */
+static void test_sums_in_symbols(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor t = scalar(g, "t", 2), o = scalar(g, "o", -4);
+    const gri_scalars_options named = {.only_named = true};
+    check_dump(dump_graph(gr_named(gr_square(gr_sub(t, o)), "y"), 0, &named),
+               "y = 36: t 12 = 2 (t - o), o -12 = -2 (t - o)\n");
+    check_dump(dump_graph(gr_named(gr_scale(gr_square(gr_sub(t, o)), 0.5), "y"), 0, &named),
+               "y = 18: t 6 = (t - o), o -6 = (o - t)\n");
+    check_dump(dump_graph(gr_named(gr_square(gr_add(t, o)), "y"), 0, &named),
+               "y = 4: t -4 = 2 (t + o), o -4 = 2 (t + o)\n");
+    check_dump(dump_graph(gr_named(gr_square(gr_add_scalar(gr_sub(t, o), 1)), "y"), 0, &named),
+               "y = 49: t 14, o -14\n");
+    gr_graph_destroy(g);
+}
 
 static void test_symbols(void)
 {
@@ -262,6 +301,8 @@ int main(void)
     RUN(test_two_places_two_edges);
     RUN(test_copies_are_no_nodes);
     RUN(test_selection_is_seen);
+    RUN(test_one_side_is_no_copy);
+    RUN(test_sums_in_symbols);
     RUN(test_symbols);
     RUN(test_names);
     RUN(test_names_for_latex);
