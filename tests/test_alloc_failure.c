@@ -244,6 +244,33 @@ static bool add_up(const char *text, size_t length, void *user)
     return true;
 }
 
+static double deriving(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), b = parameter(g, "bias", GR_SHAPE(2));
+    const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(2, 3), 0.3);
+    const gr_tensor h = gr_named(gr_softmax(gr_add(gr_matmul(x, w), b), 1), "h");
+    const gr_tensor loss = gr_named(gr_sum(gr_square(gr_relu(h)), GR_ALL_AXES, false), "loss");
+    const gr_element_names names = {w, "w1 w2 w3 w4 w5 w6"};
+    double result = 0;
+    for (int named = 0; named < 2; named++) {
+        const gr_paths_options o = {
+            .by_element = 3, .only_named = named, .top = 5, .names = {.lists = &names, .n_lists = 1}};
+        gr_paths *p = gr_paths_create(loss, w, &o);
+        if (!p) return NAN;
+        size_t length[3] = {0};
+        for (int form = 0; form < 3; form++)
+            gr_paths_write_string(p, NULL, 0, &length[form], &(gr_paths_format){.form = (gr_paths_form)form});
+        result += p->total + p->count + p->gradient + (double)(length[0] + length[1] + length[2]);
+        gr_paths_release(p);
+        gr_shares *s = gr_shares_create(loss, w, &o);
+        if (!s) return NAN;
+        gr_shares_write_string(s, NULL, 0, &length[0], &(gr_paths_format){.form = GR_PATHS_DOT});
+        result += s->gradient + s->shares[0].value + (double)length[0];
+        gr_shares_release(s);
+    }
+    return result;
+}
+
 static double drawing(gr_graph *g)
 {
     const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
@@ -365,6 +392,7 @@ static const scenario scenarios[] = {
     {"functional", functional},
     {"drawing", drawing},
     {"summing_up", summing_up},
+    {"deriving", deriving},
     {"hooking", hooking},
     {"naming", naming},
     {"checkpointing", checkpointing},
