@@ -46,6 +46,13 @@ typedef enum gr_dot_direction {
     GR_DOT_BOTTOM_TO_TOP
 } gr_dot_direction;
 
+/* What is drawn: see MODES. */
+typedef enum gr_dot_mode {
+    GR_DOT_FORWARD = 0, /* what the root was computed from */
+    GR_DOT_BACKWARD,    /* what the derivative rules built to make `gradients` */
+    GR_DOT_BOTH         /* both in one picture */
+} gr_dot_mode;
+
 /* Options; a zeroed structure, or NULL, gives the defaults. Set fields by name: more will be added, and zero
    will always mean a picture as before. */
 typedef struct gr_dot_options {
@@ -59,7 +66,32 @@ typedef struct gr_dot_options {
     bool ascii; /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
     bool hide_values;
     bool hide_gradients;
-    bool legend; /* explains the shapes that occur, below the picture */
+    bool legend;     /* explains the shapes that occur, below the picture */
+    bool show_types; /* "f32" beside the shape */
+    gr_dot_mode mode;
+
+    /* For the modes backward and both: what a recorded gr_grad, or gr_derivative, of the root returned. */
+    int n_gradients;
+    const gr_tensor *gradients;
+    const gr_tensor *inputs; /* by what these are the derivatives, for "dE/dw" in labels; NULL: not said */
+
+    /* Name scopes. A name is a path as gr_name_scope_of returns it, or its beginning and a "*". One that fits
+       nothing drawn is GR_ERR_ARGUMENT. */
+    bool no_frames;     /* draw none around name scopes */
+    int collapse_depth; /* scopes of this depth become boxes: 1 is the outermost. 0: none */
+    int n_collapse;
+    const char *const *collapse; /* scopes of these names become boxes */
+    bool fold;                   /* draw repeated scopes once */
+
+    /* A part of the picture. Where several are given, what all of them leave is drawn. */
+    gr_tensor ancestors_of;   /* what this was made of, and it; zeroed: no such limit */
+    gr_tensor descendants_of; /* what was made of this, and it */
+    gr_tensor around;         /* what is at most `distance` arrows away from this, in either direction */
+    int distance;             /* 0: 1 */
+
+    /* These tensors, and all that is on paths between them, in thick lines. */
+    int n_highlight;
+    const gr_tensor *highlight;
 } gr_dot_options;
 
 /* Writes the graph of `root` through `write`. GR_ERR_ARGUMENT for options out of range. */
