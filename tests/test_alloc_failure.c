@@ -223,6 +223,29 @@ static double drawing(gr_graph *g)
     return sum + (double)length;
 }
 
+/* The modes of drawings, with frames, boxes, repeated scopes and slices. */
+static double drawing_modes(gr_graph *g)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 3));
+    gr_tensor h = w, gradient;
+    for (int i = 0; i < 3; i++) {
+        gr_name_scope_begin(g, names[i]);
+        h = gr_tanh(gr_matmul(h, w));
+        gr_name_scope_end(g);
+    }
+    const gr_tensor loss = total(h);
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    double sum = 0;
+    const gr_dot_options repeated = {.fold = true, .n_highlight = 1, .highlight = &h},
+                         boxes = {.collapse_depth = 1, .around = h, .distance = 4},
+                         both = {.mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &gradient, .inputs = &w};
+    gr_dot_write(loss, add_up, &sum, &repeated);
+    gr_dot_write(loss, add_up, &sum, &boxes);
+    gr_dot_write(loss, add_up, &sum, &both);
+    return sum;
+}
+
 static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
 {
     (void)of, (void)user;
@@ -311,6 +334,7 @@ static const scenario scenarios[] = {
     {"checking", checking},
     {"shadowing", shadowing},
     {"drawing", drawing},
+    {"drawing modes", drawing_modes},
     {"hooking", hooking},
     {"naming", naming},
     {"checkpointing", checkpointing},

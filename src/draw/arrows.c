@@ -111,13 +111,12 @@ static arrow arrow_of(const gri_picture *p, const gri_item *user, uint32_t k, co
 {
     const gri_node *node = user->node;
     const uint16_t back = user->flags & operand->flags & GRI_ITEM_BACKWARD;
-    const bool reuse = user->flags & GRI_ITEM_BACKWARD && (!back || operand->flags & GRI_ITEM_READ);
     arrow a = {gri_id_of(p, operand), gri_id_of(p, user), 1, 0, 0};
     if (node->n_operands > 1 && !node->op->commutative) a.place = k + 1;
     if (operand->node->flags & GRI_REQUIRES_GRAD) a.looks |= FLOWS;
     if (operand->node->version != gri_operands(node)[k].version) a.looks |= CHANGED;
     if (user->flags & operand->flags & GRI_ITEM_MARKED) a.looks |= MARKED;
-    if (reuse) a.looks |= REUSE;
+    if (gri_is_reuse(user, operand)) a.looks |= REUSE;
     if (back && p->options.mode == GR_DOT_BOTH) a.looks |= MIRRORED;
     if (user->copy != operand->copy && (stays_in(p, user, operand) || stays_in(p, operand, user)))
         a.looks |= ONWARD;

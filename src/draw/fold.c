@@ -16,23 +16,24 @@ typedef struct likeness {
 
 typedef struct folding {
     gri_picture *p;
-    likeness *like;  /* by item */
-    uint16_t *outer; /* by scope: the scope of the depth at hand that it is in; 0: none */
-    uint8_t *pieces; /* by frame: in how many runs of operations it was made, at most 2 */
+    likeness *like; /* by item */
     uint32_t stamp;
+    /* Operations in scopes of the depth at hand or deeper, and a GAP where others stand between them. */
+    uint32_t *list;
+    uint32_t n;
+    /* Scopes of that depth or deeper; and by scope the one of that depth that it is in, 0: none. */
+    uint16_t *scopes, *outer;
+    uint32_t n_scopes;
+    uint8_t *pieces; /* by frame: in how many pieces it was made, at most 2 */
 } folding;
 
-/* Operations made one after the other in one scope of the depth at hand: all those from first to last. */
-typedef struct piece {
-    uint32_t first, last, n;
-    uint32_t frame; /* of that scope; 0: in none */
-} piece;
+#define GAP UINT32_MAX
 
-static bool is_operation(const folding *f, uint32_t i)
-{
-    const gri_item *item = &f->p->items[i];
-    return item->twin == i && gri_drawn_operands(f->p, item->node) > 0;
-}
+/* Operations made one after the other in one scope of the depth at hand. */
+typedef struct piece {
+    uint32_t first, n; /* in the list */
+    uint32_t frame;    /* of that scope */
+} piece;
 
 static uint32_t outer_frame(const folding *f, const gri_item *item)
 {
@@ -40,20 +41,39 @@ static uint32_t outer_frame(const folding *f, const gri_item *item)
     return outer ? 2 * outer + gri_frame_of(item) % 2 : 0;
 }
 
-/* The next piece behind `after`; n is 0 if there is none. */
-static piece next_piece(const folding *f, uint32_t after)
+/* The piece that begins at a place of the list; of none if that is a gap, or the end. */
+static piece piece_at(const folding *f, uint32_t at)
 {
-    piece s = {.first = after, .last = after};
-    for (uint32_t i = after; i < f->p->n_items; i++) {
-        if (!is_operation(f, i)) continue;
-        const uint32_t frame = outer_frame(f, &f->p->items[i]);
+    piece s = {.first = at};
+    while (at + s.n < f->n && f->list[at + s.n] != GAP) {
+        const uint32_t frame = outer_frame(f, &f->p->items[f->list[at + s.n]]);
         if (s.n > 0 && frame != s.frame) break;
-        if (s.n == 0) s.first = i;
         s.frame = frame;
-        s.last = i;
         s.n++;
     }
     return s;
+}
+
+/* Goes down to a depth: what is not so deep leaves the lists. */
+static void go_down(folding *f, uint32_t depth)
+{
+    const gri_picture *p = f->p;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < f->n_scopes; i++) {
+        const uint16_t s = f->scopes[i];
+        const uint32_t own = p->frames[2 * s].depth;
+        f->outer[s] = own < depth ? 0 : own == depth ? s : f->outer[gri_parent_scope(p, s)];
+        if (own >= depth) f->scopes[n++] = s;
+    }
+    f->n_scopes = n;
+    n = 0;
+    for (uint32_t k = 0; k < f->n; k++) {
+        const uint32_t i = f->list[k];
+        if (i != GAP && p->items[i].twin != i) continue;
+        const bool gap = i == GAP || !f->outer[p->items[i].scope];
+        if (!gap || n == 0 || f->list[n - 1] != GAP) f->list[n++] = gap ? GAP : i;
+    }
+    f->n = n;
 }
 
 /* ---- Likeness ---- */
@@ -110,10 +130,8 @@ static bool alike(folding *f, const piece *a, const piece *b)
 {
     f->stamp++;
     if (a->n != b->n) return false;
-    uint32_t i = a->first, j = b->first;
-    for (uint32_t left = a->n; left-- > 0; i++, j++) {
-        while (!is_operation(f, i)) i++;
-        while (!is_operation(f, j)) j++;
+    for (uint32_t at = 0; at < a->n; at++) {
+        const uint32_t i = f->list[a->first + at], j = f->list[b->first + at];
         const gri_item *x = &f->p->items[i], *y = &f->p->items[j];
         const uint32_t n = x->node->n_operands;
         if (!same_kind(x->node, y->node) || n != y->node->n_operands || !liken(f, i, j) ||
@@ -146,21 +164,20 @@ static void fold(folding *f, const piece *a, const piece *b)
     p->copy_scope[++p->n_copies] = (uint16_t)(a->frame / 2);
     p->frames[a->frame].repeats++;
     p->frames[a->frame].last_scope = (uint16_t)(b->frame / 2);
-    for (uint32_t j = b->first, left = b->n; left > 0; j++) {
-        if (!is_operation(f, j)) continue;
+    for (uint32_t at = 0; at < b->n; at++) {
+        const uint32_t j = f->list[b->first + at];
         const gri_node *node = p->items[j].node;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_item *operand = gri_operand_item(p, node, k, NULL);
             if (operand && is_local(f, operand, b->frame)) twin(f, (uint32_t)(operand - p->items));
         }
         twin(f, j);
-        left--;
     }
 }
 
 static bool are_neighbours(const folding *f, const piece *a, const piece *b)
 {
-    if (!a->frame || !b->frame || a->frame % 2 != b->frame % 2) return false;
+    if (a->n == 0 || b->n == 0 || a->frame % 2 != b->frame % 2) return false;
     return gri_parent_scope(f->p, (uint16_t)(a->frame / 2)) ==
                gri_parent_scope(f->p, (uint16_t)(b->frame / 2)) &&
            f->pieces[a->frame] == 1 && f->pieces[b->frame] == 1;
@@ -168,55 +185,69 @@ static bool are_neighbours(const folding *f, const piece *a, const piece *b)
 
 static void fold_depth(folding *f, uint32_t depth)
 {
-    gri_picture *p = f->p;
-    for (uint32_t s = 1; s < gri_n_scopes(p); s++) {
-        const uint32_t own = p->frames[2 * s].depth;
-        f->outer[s] = own < depth    ? 0
-                      : own == depth ? (uint16_t)s
-                                     : f->outer[gri_parent_scope(p, (uint16_t)s)];
+    go_down(f, depth);
+    for (uint32_t at = 0; at < f->n;) {
+        const piece s = piece_at(f, at);
+        if (s.n > 0 && f->pieces[s.frame] < 2) f->pieces[s.frame]++;
+        at += s.n > 0 ? s.n : 1;
     }
-    memset(f->pieces, 0, p->n_frames);
-    for (piece s = next_piece(f, 0); s.n > 0; s = next_piece(f, s.last + 1))
-        if (f->pieces[s.frame] < 2) f->pieces[s.frame]++;
-    piece first = next_piece(f, 0);
-    for (piece s = first; s.n > 0;) {
-        s = next_piece(f, s.last + 1);
-        if (s.n == 0) break;
+    piece first = {.n = 0};
+    for (uint32_t at = 0; at < f->n;) {
+        const piece s = piece_at(f, at);
         if (are_neighbours(f, &first, &s) && alike(f, &first, &s))
             fold(f, &first, &s);
         else
-            first = s;
+            first = s; /* a gap is nobody's neighbour */
+        at += s.n > 0 ? s.n : 1;
     }
 }
 
-static gr_status begin(folding *f)
+static void begin_lists(folding *f)
+{
+    gri_picture *p = f->p;
+    for (uint32_t s = 1; s < gri_n_scopes(p); s++)
+        if (p->frames[2 * s].used || p->frames[2 * s + 1].used) f->scopes[f->n_scopes++] = (uint16_t)s;
+    for (uint32_t i = 0; i < p->n_items; i++)
+        if (gri_drawn_operands(p, p->items[i].node) > 0) f->list[f->n++] = i;
+}
+
+static bool allocate(folding *f)
 {
     gri_picture *p = f->p;
     gri_memory *m = &p->g->memory;
-    const size_t like_bytes = p->n_items * sizeof *f->like, scope_bytes = gri_n_scopes(p) * sizeof *f->outer;
-    f->like = gri_alloc_zeroed(m, like_bytes);
-    f->outer = gri_alloc_zeroed(m, scope_bytes);
-    f->pieces = gri_alloc(m, p->n_frames);
+    f->like = gri_alloc_zeroed(m, p->n_items * sizeof *f->like);
+    f->list = gri_alloc(m, p->n_items * sizeof *f->list);
+    f->scopes = gri_alloc(m, gri_n_scopes(p) * sizeof *f->scopes);
+    f->outer = gri_alloc_zeroed(m, gri_n_scopes(p) * sizeof *f->outer);
+    f->pieces = gri_alloc_zeroed(m, p->n_frames);
     p->copy_scope = gri_alloc(m, p->n_frames * sizeof *p->copy_scope);
-    if (f->like && f->outer && f->pieces && p->copy_scope) return GR_OK;
-    return gri_fail_memory(p->g, "dot", like_bytes + 3 * scope_bytes + p->n_frames);
+    return f->like && f->list && f->scopes && f->outer && f->pieces && p->copy_scope;
+}
+
+static void release(folding *f)
+{
+    const gri_picture *p = f->p;
+    gri_memory *m = &p->g->memory;
+    gri_free(m, f->like, p->n_items * sizeof *f->like);
+    gri_free(m, f->list, p->n_items * sizeof *f->list);
+    gri_free(m, f->scopes, gri_n_scopes(p) * sizeof *f->scopes);
+    gri_free(m, f->outer, gri_n_scopes(p) * sizeof *f->outer);
+    gri_free(m, f->pieces, p->n_frames);
 }
 
 gr_status gri_dot_fold(gri_picture *p)
 {
     folding f = {.p = p};
-    const gr_status status = begin(&f);
-    uint32_t deepest = 0;
-    for (uint32_t s = 1; s < gri_n_scopes(p); s++) {
-        const gri_frame *frame = &p->frames[2 * s];
-        if ((frame->used || frame[1].used) && frame->depth > deepest) deepest = frame->depth;
+    gr_status status = GR_OK;
+    if (allocate(&f)) {
+        begin_lists(&f);
+        for (uint32_t depth = 1; f.n_scopes > 0; depth++) fold_depth(&f, depth);
+        for (uint32_t i = 0; i < p->n_items; i++) /* the like of a like */
+            while (p->items[i].twin != p->items[p->items[i].twin].twin)
+                p->items[i].twin = p->items[p->items[i].twin].twin;
+    } else {
+        status = gri_fail_memory(p->g, "dot", p->n_items * (sizeof *f.like + sizeof *f.list));
     }
-    for (uint32_t depth = 1; status == GR_OK && depth <= deepest; depth++) fold_depth(&f, depth);
-    for (uint32_t i = 0; i < p->n_items; i++)
-        while (p->items[i].twin != p->items[p->items[i].twin].twin)
-            p->items[i].twin = p->items[p->items[i].twin].twin;
-    gri_free(&p->g->memory, f.like, p->n_items * sizeof *f.like);
-    gri_free(&p->g->memory, f.outer, gri_n_scopes(p) * sizeof *f.outer);
-    gri_free(&p->g->memory, f.pieces, p->n_frames);
+    release(&f);
     return status;
 }

@@ -21,6 +21,13 @@ static bool shows_values(const gri_picture *p, const gri_item *item)
     return !p->options.hide_values && !(item->flags & GRI_ITEM_FOLDED);
 }
 
+/* Gradients have signs, and so has what is drawn as one. */
+static bool is_signed(const gri_picture *p, const gri_item *item)
+{
+    return p->options.mode != GR_DOT_FORWARD && item->flags & GRI_ITEM_ROOT &&
+           item->flags & GRI_ITEM_BACKWARD;
+}
+
 /* Type and shape, small. */
 static void put_kind(gri_picture *p, const gr_array *a)
 {
@@ -53,7 +60,7 @@ static void put_heading(gri_picture *p, const gri_item *item)
     if (bare && !value) gri_put(p, "constant");
     if (value) {
         if (!bare) gri_put(p, " = ");
-        gri_put_element(p, a, false);
+        gri_put_element(p, a, is_signed(p, item));
     }
     put_kind(p, a);
 }
@@ -66,7 +73,9 @@ static void put_value(gri_picture *p, const gri_item *item)
     if (!shows_values(p, item) || a->ndim == 0 || a->count == 0) return;
     put_row_break(p);
     if (in_full(p, a))
-        gri_put_rows(p, a, gri_style_of(p, a, false));
+        gri_put_rows(p, a, gri_style_of(p, a, is_signed(p, item)));
+    else if (is_signed(p, item))
+        gri_put_norm(p, a);
     else
         gri_put_range(p, a);
 }
@@ -80,8 +89,8 @@ static bool has_gradient(const gri_node *node)
 static void put_gradient(gri_picture *p, const gri_item *item)
 {
     const gri_node *node = item->node;
-    if (p->options.hide_gradients || item->flags & GRI_ITEM_FOLDED) return;
-    if (!node->gradient && (!has_gradient(node) || item->flags & GRI_ITEM_READ)) return;
+    if (p->options.hide_gradients || item->flags & (GRI_ITEM_FOLDED | GRI_ITEM_READ)) return;
+    if (!has_gradient(node) && !node->gradient) return;
     put_row_break(p);
     gri_put(p, "<I>gradient</I>");
     if (!node->gradient) {

@@ -125,6 +125,13 @@ static inline gri_item *gri_operand_item(const gri_picture *p, const gri_node *n
     return number ? &p->items[number - 1] : NULL;
 }
 
+/* Whether a rule reads what the forward pass computed. */
+static inline bool gri_is_reuse(const gri_item *user, const gri_item *operand)
+{
+    return user->flags & GRI_ITEM_BACKWARD &&
+           (!(operand->flags & GRI_ITEM_BACKWARD) || operand->flags & GRI_ITEM_READ);
+}
+
 /* ---- options.c ---- */
 
 /* Checks the options and fills in the defaults. */

@@ -283,11 +283,25 @@ static gr_status highlight(gri_picture *p)
     return GR_OK;
 }
 
+/* Whether derivative rules read what the forward pass computed. */
+static void note_reuse(gri_picture *p)
+{
+    for (uint32_t i = 0; i < p->n_items; i++) {
+        const gri_item *item = &p->items[i];
+        if (!(item->flags & GRI_ITEM_BACKWARD)) continue;
+        for (uint32_t k = 0; k < gri_drawn_operands(p, item->node); k++) {
+            const gri_item *operand = gri_operand_item(p, item->node, k, NULL);
+            if (operand && gri_is_reuse(item, operand)) p->has |= GRI_HAS_REUSE;
+        }
+    }
+}
+
 gr_status gri_dot_select(gri_picture *p)
 {
     gr_status status = make_items(p);
     if (status == GR_OK) status = slice(p);
     if (status == GR_OK) status = highlight(p);
+    if (status == GR_OK) note_reuse(p);
     return status;
 }
 

@@ -155,7 +155,7 @@ static void put_box(gri_picture *p, uint32_t frame)
     gri_put(p, " [label=<");
     gri_put_box_label(p, frame);
     gri_put(p, ">");
-    put_look(p, ", shape=box3d, style=filled, fillcolor=\"" BOX_FILL "\"", box->flags);
+    put_look(p, ", shape=box3d, style=filled, margin=\"0.14,0.11\", fillcolor=\"" BOX_FILL "\"", box->flags);
     gri_text_escaped(&p->text, gri_name_path(p->g, (uint16_t)(frame / 2)), GRI_TITLE_CHARACTERS, false);
     gri_put(p, "\"];\n");
     put_stubs(p, box->id, box->flags);
@@ -192,9 +192,11 @@ static void put_frame_begin(gri_picture *p, uint32_t frame)
         gri_put(p, frame == 0 ? "forward" : "backward");
     else
         gri_put_frame_title(p, frame, false);
-    gri_put(p, frame < 2  ? "\"; style=solid; color=\"#BBBBBB\";\n"
-               : repeated ? "\"; style=rounded; color=\"#444444\"; penwidth=2.5; fontsize=11;\n"
-                          : "\"; style=\"rounded,dashed\"; color=\"#777777\"; fontsize=11;\n");
+    /* Frames inside others would take over what these say: all of it is said of each. */
+    gri_put(p, "\"; labelloc=t; ");
+    gri_put(p, frame < 2  ? "style=solid; color=\"#BBBBBB\";\n"
+               : repeated ? "style=rounded; color=\"#444444\"; penwidth=2.5; fontsize=11;\n"
+                          : "style=\"rounded,dashed\"; color=\"#777777\"; penwidth=1; fontsize=11;\n");
 }
 
 static void put_members(gri_picture *p, uint32_t frame)
