@@ -1,0 +1,98 @@
+/*
+ * The graph of single numbers behind a recorded tensor: nodes are elements of tensors, edges are partial derivatives of
+ * an element of a result by an element of an operand. Made for any primitive by its descriptor alone (jacobian.h).
+ *
+ * Elements that are only other elements again (of views, copies, broadcasts) are not nodes of their own. An edge that
+ * exists but is 0 here is there, with 0. If an operand takes an element in two places, there are two edges.
+ *
+ * Invariant: the order of nodes is topological: the operands of a node have smaller numbers; leaves stand just before
+ * their first use. It depends on the recorded graph alone, as do all names and numbers.
+ */
+#ifndef GRI_DRAW_SCALARS_H
+#define GRI_DRAW_SCALARS_H
+
+#include "base/text.h"
+#include "draw/jacobian.h"
+#include "gradus/paths.h"
+
+#define GRI_NO_SCALAR UINT32_MAX
+
+/* How names and symbols are written. */
+typedef enum gri_flavour {
+    GRI_PLAIN, /* as they are: UTF-8, or ASCII where the text is to be so */
+    GRI_LABEL, /* the same, escaped for labels of drawings */
+    GRI_LATEX  /* for mathematics mode */
+} gri_flavour;
+
+typedef struct gri_scalar_tensor {
+    gr_tensor tensor;
+    const gri_node *node;
+    uint32_t first;  /* its elements are so many, from this one of all elements on */
+    uint32_t number; /* of an unnamed one: among those of the same operation, from 1 */
+} gri_scalar_tensor;
+
+typedef struct gri_scalar {
+    uint32_t
+        tensor; /* whose element it is, as it is named: of several that are equal, of the first with a name */
+    uint32_t element;
+    uint32_t first_edge, n_edges;
+    double value, adjoint; /* d root / d it: the sum over all paths */
+    const char *name;      /* "w5", "W[0,1]", "sigmoid2[1]", "0.5"; in the structure's own memory */
+    bool named;            /* by the user */
+    bool leaf, param;
+} gri_scalar;
+
+typedef struct gri_scalar_edge {
+    uint32_t from, to; /* result, operand */
+    double partial;    /* d from / d to */
+    double factor;     /* of GRI_SYMBOL_ELEMENT */
+    uint32_t other;    /* the element of GRI_SYMBOL_ELEMENT; the o of GRI_SYMBOL_FORM */
+    uint32_t x, y;     /* of GRI_SYMBOL_FORM */
+    uint8_t kind, form;
+} gri_scalar_edge;
+
+typedef struct gri_scalars {
+    gr_graph *g;
+    const char *what; /* the call, for messages */
+    gri_scalar *node;
+    gri_scalar_edge *edge; /* those of a node stand together */
+    gri_scalar_tensor *tensor;
+    uint32_t n_nodes, n_edges, n_tensors;
+    uint32_t root;
+    uint32_t *of_element; /* the node of each element of all tensors, or GRI_NO_SCALAR */
+    uint32_t n_elements;
+    char *names;
+    size_t name_bytes, node_capacity, edge_capacity;
+} gri_scalars;
+
+typedef struct gri_scalars_options {
+    gr_scalar_limits limits; /* zeroed: the defaults */
+    gr_naming names;
+    bool only_named; /* interiors without names go: their edges are multiplied out */
+    gr_tensor keep;  /* with only_named: this element stays, named or not. Zeroed: none */
+    int64_t keep_element;
+} gri_scalars_options;
+
+/* The numbers that element `element` (row-major) of `root` was made of. `what` names the call. To be freed if it
+   succeeds. GR_ERR_LIMIT for more than the limits allow; GR_ERR_STALE, GR_ERR_MODIFIED if an operand is no longer what
+   it was. A record that a backward pass has released serves all the same. */
+gr_status gri_scalars_build(gri_scalars *s, const char *what, gr_tensor root, int64_t element,
+                            const gri_scalars_options *options);
+void gri_scalars_free(gri_scalars *s);
+/* The node of an element of a tensor; GRI_NO_SCALAR if the root is not made of it. */
+uint32_t gri_scalars_find(const gri_scalars *s, gr_tensor t, int64_t element);
+/* Checks that a tensor has such an element. */
+gr_status gri_check_element(const char *what, gr_tensor t, int64_t element);
+
+/* The product of a cotangent and a local derivative, as walks form it: 0 if one of them is. */
+static inline double gri_chain(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
+
+/* Name of a node. */
+void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavour flavour);
+/* Whether the partial derivative of an edge has a symbol that says more than its number; then puts it. */
+bool gri_has_symbol(const gri_scalars *s, const gri_scalar_edge *edge);
+void gri_put_symbol(gri_text *t, const gri_scalars *s, const gri_scalar_edge *edge, gri_flavour flavour);
+/* Any name in one of the flavours. */
+void gri_put_name(gri_text *t, const char *name, gri_flavour flavour);
+
+#endif
