@@ -43,6 +43,17 @@
  *       gr_dot_write_file(loss, "c.dot", &(gr_dot_options){
  *           .mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &dw, .inputs = &w});
  *
+ *   Scalars: a small graph unrolled into its numbers, as textbooks draw a network. A node is an element of a tensor,
+ *   with its value and the derivative of the root by it, whether or not backward has run; copies (views,
+ *   broadcasts) are no nodes of their own. A parameter that is only ever a factor of something is written at the arrow of
+ *   that: i1 -> net, "w1 = 0.15"; one that is only a term is written in its sum. Elements can have names as in
+ *   books; else they are called W[0,1]. The root has one element (GR_ERR_NOT_SCALAR). Frames are those of name
+ *   scopes; boxes, folding, slices and highlighting are for tensors (GR_ERR_ARGUMENT). What would not be
+ *   readable is refused with GR_ERR_LIMIT, unless `max_scalars` says otherwise.
+ *       const gr_element_names w = {W, "w1 w3 w2 w4"};
+ *       gr_dot_write_file(loss, "d.dot", &(gr_dot_options){
+ *           .mode = GR_DOT_SCALARS, .names = {.lists = &w, .n_lists = 1}});
+ *
  * NAME SCOPES
  *   What was made in a name scope (graph.h; layers of nn.h make theirs) stands in a dashed frame with its name;
  *   frames nest. A parameter is in the innermost scope that all its users are in.
@@ -50,24 +61,24 @@
  *   Collapsed, a scope is one solid body: its path, how many operations are in it, how many parameters with how
  *   many numbers, and the shapes that others take from it. Arrows from one body or node to another are one
  *   arrow, with their number, "x3".
- *       gr_dot_write_file(loss, "d.dot", &(gr_dot_options){.collapse_depth = 1});
- *       gr_dot_write_file(loss, "e.dot", &(gr_dot_options){
+ *       gr_dot_write_file(loss, "e.dot", &(gr_dot_options){.collapse_depth = 1});
+ *       gr_dot_write_file(loss, "f.dot", &(gr_dot_options){
  *           .n_collapse = 2, .collapse = (const char *[]){"encoder", "decoder/block*"}});
  *
  *   Folded, scopes that repeat the one before them are drawn once, in a thick frame, "block1 ... block12 x12".
  *   Such scopes are in one and the same scope, have no other operation between them, and hold the same operations
  *   on the same types and shapes, wired alike; values and attributes (the factor of gr_scale) may differ, so
  *   values are not shown. A dotted arrow leads on from one to the next. Together with collapse: one body.
- *       gr_dot_write_file(loss, "f.dot", &(gr_dot_options){.fold = true});
+ *       gr_dot_write_file(loss, "g.dot", &(gr_dot_options){.fold = true});
  *
  * PARTS AND LINES
  *   Of a large graph a part: what a tensor was made of, what was made of it, what is near it. Where something
  *   was cut away, a dotted arrow leads to or from "...".
- *       gr_dot_write_file(loss, "g.dot", &(gr_dot_options){.ancestors_of = h, .descendants_of = w});
- *       gr_dot_write_file(loss, "h.dot", &(gr_dot_options){.around = logits, .distance = 3});
+ *       gr_dot_write_file(loss, "h.dot", &(gr_dot_options){.ancestors_of = h, .descendants_of = w});
+ *       gr_dot_write_file(loss, "i.dot", &(gr_dot_options){.around = logits, .distance = 3});
  *
  *   Highlighted, tensors and all that lies on paths between any two of them have very thick lines:
- *       gr_dot_write_file(loss, "i.dot", &(gr_dot_options){
+ *       gr_dot_write_file(loss, "j.dot", &(gr_dot_options){
  *           .n_highlight = 2, .highlight = (gr_tensor[]){w, loss}});
  *
  * ORDER
@@ -85,6 +96,7 @@
 #ifndef GRADUS_DOT_H
 #define GRADUS_DOT_H
 
+#include "gradus/paths.h"
 #include "gradus/tensor.h"
 
 GR_BEGIN_DECLS
@@ -100,7 +112,8 @@ typedef enum gr_dot_direction {
 typedef enum gr_dot_mode {
     GR_DOT_FORWARD = 0, /* what the root was computed from */
     GR_DOT_BACKWARD,    /* what the derivative rules built to make `gradients` */
-    GR_DOT_BOTH         /* both in one picture */
+    GR_DOT_BOTH,        /* both in one picture */
+    GR_DOT_SCALARS      /* single numbers: neurons and weights */
 } gr_dot_mode;
 
 /* Options; a zeroed structure, or NULL, gives the defaults. Set fields by name: more will be added, and zero
@@ -142,6 +155,11 @@ typedef struct gr_dot_options {
     /* These tensors, and all that is on paths between them, in thick lines. */
     int n_highlight;
     const gr_tensor *highlight;
+
+    /* For the mode scalars: the most elements that all tensors drawn may have together, beyond: GR_ERR_LIMIT.
+       0: 1000; negative: no limit. And names for single elements (paths.h). */
+    int64_t max_scalars;
+    gr_naming names;
 } gr_dot_options;
 
 /* Writes the graph of `root` through `write`. GR_ERR_ARGUMENT for options out of range. */

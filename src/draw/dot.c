@@ -25,13 +25,15 @@ static gr_status begin(gri_picture *p, gr_tensor root, const gr_dot_options *opt
    set. */
 static gr_status draw(gri_picture *p, gr_writer *write, void *user)
 {
-    gr_status status = gri_dot_select(p);
-    if (status == GR_OK) status = gri_dot_scope(p);
+    const bool scalars = p->options.mode == GR_DOT_SCALARS;
+    gr_status status = scalars ? gri_dot_neurons(p) : gri_dot_select(p);
+    if (status == GR_OK && !scalars) status = gri_dot_scope(p);
     if (status == GR_OK) {
         gri_text_begin(&p->text, write, user, p->options.ascii);
         status = gri_dot_text(p);
         if (!gri_text_end(&p->text) && status == GR_OK) status = GR_ERR_IO;
     }
+    gri_dot_unneuron(p);
     gri_dot_unscope(p);
     gri_dot_unselect(p);
     return status;

@@ -22,10 +22,9 @@ static bool shows_values(const gri_picture *p, const gri_item *item)
 }
 
 /* Gradients have signs, and so has what is drawn as one. */
-static bool is_signed(const gri_picture *p, const gri_item *item)
+static bool is_signed(const gri_item *item)
 {
-    return p->options.mode != GR_DOT_FORWARD && item->flags & GRI_ITEM_ROOT &&
-           item->flags & GRI_ITEM_BACKWARD;
+    return item->flags & GRI_ITEM_ROOT && item->flags & GRI_ITEM_BACKWARD;
 }
 
 /* Type and shape, small. */
@@ -60,7 +59,7 @@ static void put_heading(gri_picture *p, const gri_item *item)
     if (bare && !value) gri_put(p, "constant");
     if (value) {
         if (!bare) gri_put(p, " = ");
-        gri_put_element(p, a, is_signed(p, item));
+        gri_put_element(p, a, is_signed(item));
     }
     put_kind(p, a);
 }
@@ -73,8 +72,8 @@ static void put_value(gri_picture *p, const gri_item *item)
     if (!shows_values(p, item) || a->ndim == 0 || a->count == 0) return;
     put_row_break(p);
     if (in_full(p, a))
-        gri_put_rows(p, a, gri_style_of(p, a, is_signed(p, item)));
-    else if (is_signed(p, item))
+        gri_put_rows(p, a, gri_style_of(p, a, is_signed(item)));
+    else if (is_signed(item))
         gri_put_norm(p, a);
     else
         gri_put_range(p, a);

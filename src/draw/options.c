@@ -1,7 +1,13 @@
 /* The options of a drawing: checked before anything is drawn or opened. */
 #include "draw/picture.h"
 
-enum { DEFAULT_DIGITS = 6, MOST_DIGITS = 17, DEFAULT_ELEMENTS = 6, DEFAULT_DISTANCE = 1 };
+enum {
+    DEFAULT_DIGITS = 6,
+    MOST_DIGITS = 17,
+    DEFAULT_ELEMENTS = 6,
+    DEFAULT_DISTANCE = 1,
+    DEFAULT_SCALARS = 1000
+};
 
 const gri_node *gri_dot_node(gri_picture *p, gr_tensor t, const char *what)
 {
@@ -51,13 +57,28 @@ static gr_status check_names(gri_picture *p)
 static gr_status check_mode(gri_picture *p)
 {
     const gr_dot_options *o = &p->options;
-    if ((int)o->mode < GR_DOT_FORWARD || o->mode > GR_DOT_BOTH)
+    if ((int)o->mode < GR_DOT_FORWARD || o->mode > GR_DOT_SCALARS)
         return gri_fail(p->g, GR_ERR_ARGUMENT, "dot: %d is no mode", (int)o->mode);
     gr_status status = check_handles(p, "gradients", o->n_gradients, o->gradients);
     if (status == GR_OK && o->inputs) status = check_handles(p, "inputs", o->n_gradients, o->inputs);
-    if (status != GR_OK || o->mode == GR_DOT_FORWARD || o->n_gradients > 0) return status;
+    const bool backward = o->mode == GR_DOT_BACKWARD || o->mode == GR_DOT_BOTH;
+    if (status != GR_OK || !backward || o->n_gradients > 0) return status;
     return gri_fail(p->g, GR_ERR_ARGUMENT,
                     "dot: there is no backward graph without gradients: give those of a recorded gr_grad");
+}
+
+static gr_status check_scalars(gri_picture *p)
+{
+    const gr_dot_options *o = &p->options;
+    if (o->mode != GR_DOT_SCALARS) return GR_OK;
+    if (p->root->array.count != 1)
+        return gri_fail_about(p->g, GR_ERR_NOT_SCALAR, p->root,
+                              "dot: single numbers lead to one number: the root has several");
+    if (o->collapse_depth || o->n_collapse || o->fold || o->ancestors_of.graph || o->descendants_of.graph ||
+        o->around.graph || o->n_highlight)
+        return gri_fail(p->g, GR_ERR_ARGUMENT,
+                        "dot: collapse, fold, slices and highlight are for tensors, not for single numbers");
+    return check_list(p, "lists of names", o->names.n_lists, o->names.lists);
 }
 
 static gr_status check_numbers(gri_picture *p)
@@ -86,8 +107,10 @@ gr_status gri_dot_options(gri_picture *p, const gr_dot_options *given)
     if (status == GR_OK) status = check_handle(p, "descendants_of", o->descendants_of);
     if (status == GR_OK) status = check_handle(p, "around", o->around);
     if (status == GR_OK) status = check_handles(p, "highlight", o->n_highlight, o->highlight);
+    if (status == GR_OK) status = check_scalars(p);
     if (o->digits == 0) o->digits = DEFAULT_DIGITS;
     if (o->max_elements == 0) o->max_elements = DEFAULT_ELEMENTS;
     if (o->distance == 0) o->distance = DEFAULT_DISTANCE;
+    if (o->max_scalars == 0) o->max_scalars = DEFAULT_SCALARS;
     return status;
 }

@@ -4,6 +4,7 @@
  *   options.c  what was asked for, checked
  *   select.c   which tensors are drawn, in which order: modes, slices, highlighting
  *   scopes.c   where they are drawn: frames and boxes, fold.c repeated scopes
+ *   neurons.c  the mode scalars, which draws elements instead of tensors
  *   label.c    what a node says, value.c how numbers are shown
  *   write.c    the text
  *   dot.c      where it goes
@@ -72,7 +73,8 @@ enum {
     GRI_HAS_REPEATS = 1 << 2,
     GRI_HAS_CUTS = 1 << 3,
     GRI_HAS_MARKS = 1 << 4,
-    GRI_HAS_REUSE = 1 << 5 /* arrows from forward to backward */
+    GRI_HAS_REUSE = 1 << 5,  /* arrows from forward to backward */
+    GRI_HAS_FACTORS = 1 << 6 /* parameters at arrows */
 };
 
 typedef struct gri_picture {
@@ -93,6 +95,7 @@ typedef struct gri_picture {
     uint32_t n_ids; /* numbers given so far, */
     uint32_t n_drawn_frames;
     uint32_t has;
+    struct gri_neurons *neurons; /* of the mode scalars, else NULL */
     gri_text text;
 } gri_picture;
 
@@ -100,7 +103,8 @@ static inline void gri_put(gri_picture *p, const char *text) { gri_text_put(&p->
 
 static inline bool gri_is_forward(const gri_picture *p, const gri_node *node)
 {
-    if (p->options.mode == GR_DOT_FORWARD || node->index & GRI_KEPT) return true;
+    const bool alone = p->options.mode == GR_DOT_FORWARD || p->options.mode == GR_DOT_SCALARS;
+    if (alone || node->index & GRI_KEPT) return true;
     return !(p->root->index & GRI_KEPT) && node->index <= p->root->index;
 }
 
@@ -150,6 +154,8 @@ void gri_dot_unselect(gri_picture *p);
 /* Puts the items into frames. On failure, too, what it allocated is for gri_dot_unscope to free. */
 gr_status gri_dot_scope(gri_picture *p);
 void gri_dot_unscope(gri_picture *p);
+/* The frames of items whose scopes are known. */
+gr_status gri_dot_frames(gri_picture *p);
 /* Finds scopes that repeat the one before them. */
 gr_status gri_dot_fold(gri_picture *p);
 
@@ -205,6 +211,14 @@ void gri_put_box_label(gri_picture *p, uint32_t frame);
 void gri_put_frame_title(gri_picture *p, uint32_t frame, bool whole);
 void gri_put_tooltip(gri_picture *p, const gri_node *node);
 
+/* ---- neurons.c ---- */
+
+/* Unrolls the graph of the root. On failure, too, what it allocated is for gri_dot_unneuron to free. */
+gr_status gri_dot_neurons(gri_picture *p);
+void gri_dot_unneuron(gri_picture *p);
+void gri_put_neurons(gri_picture *p);
+void gri_put_synapses(gri_picture *p);
+
 /* ---- arrows.c, write.c ---- */
 
 static inline const gri_item *gri_twin(const gri_picture *p, const gri_item *item)
@@ -221,6 +235,8 @@ static inline uint32_t gri_id_of(const gri_picture *p, const gri_item *item)
 }
 
 void gri_put_id(gri_picture *p, uint32_t id);
+/* Attributes of the node of an item, up to the beginning of the tooltip. */
+void gri_put_look(gri_picture *p, const gri_item *item);
 gr_status gri_put_arrows(gri_picture *p);
 
 /* The whole, through p->text. */

@@ -163,7 +163,6 @@ static void note_what_occurs(gri_picture *p)
 
 static void fill_frames(gri_picture *p)
 {
-    find_outputs(p);
     for (uint32_t i = 0; i < p->n_items; i++) {
         const gri_item *item = &p->items[i];
         if (item->twin != i) continue;
@@ -198,6 +197,14 @@ static gr_status make_frames(gri_picture *p)
     return GR_OK;
 }
 
+gr_status gri_dot_frames(gri_picture *p)
+{
+    if (p->g->names.top <= 1 || p->n_items == 0) return GR_OK;
+    if (make_frames(p) != GR_OK) return p->g->status;
+    fill_frames(p);
+    return GR_OK;
+}
+
 gr_status gri_dot_scope(gri_picture *p)
 {
     const bool any = p->g->names.top > 1 || p->options.mode == GR_DOT_BOTH || p->options.n_collapse > 0;
@@ -213,6 +220,7 @@ gr_status gri_dot_scope(gri_picture *p)
     if (status == GR_OK && p->options.fold) status = gri_dot_fold(p);
     if (status != GR_OK) return status;
     collapse(p);
+    find_outputs(p);
     fill_frames(p);
     return GR_OK;
 }

@@ -13,7 +13,8 @@
 static uint32_t n_roots(const gri_picture *p)
 {
     const uint32_t n = (uint32_t)p->options.n_gradients;
-    return p->options.mode == GR_DOT_FORWARD ? 1 : p->options.mode == GR_DOT_BACKWARD ? n : n + 1;
+    if (p->options.mode == GR_DOT_BACKWARD) return n;
+    return p->options.mode == GR_DOT_BOTH ? n + 1 : 1;
 }
 
 /* The root of the forward graph is the first. */
@@ -311,4 +312,7 @@ void gri_dot_unselect(gri_picture *p)
     gri_free(m, p->step_item, p->step_top * sizeof(uint32_t));
     gri_free(m, p->kept_item, p->kept_top * sizeof(uint32_t));
     gri_free(m, p->items, p->room * sizeof *p->items);
+    p->step_item = p->kept_item = NULL;
+    p->items = NULL;
+    p->n_items = p->room = 0;
 }

@@ -45,6 +45,7 @@ static void put_legend(gri_picture *p)
         {GRI_HAS_REPEATS,
          "thick frame or &#215;n: scopes alike, drawn once &#160; dotted arrow: on to the next one"},
         {GRI_HAS_REUSE, "dashed arrow: a derivative rule reads what the forward pass computed"},
+        {GRI_HAS_FACTORS, "at an arrow: a parameter that is a factor &#160; below a number: its gradient"},
         {GRI_HAS_CUTS, "dots: more of the graph, cut away"},
         {GRI_HAS_MARKS, "very thick (blue): highlighted, and on the paths between"}};
     gri_put(p, "<TR><TD><FONT POINT-SIZE=\"9\">thick box: parameter &#160; ellipse: input &#160; "
@@ -102,7 +103,7 @@ static const char *look_of(const gri_item *item)
                           : ", shape=ellipse, style=filled, fillcolor=\"" INPUT_FILL "\"";
 }
 
-static void put_look(gri_picture *p, const char *look, uint16_t flags)
+static void put_looks(gri_picture *p, const char *look, uint16_t flags)
 {
     gri_put(p, look);
     if (flags & GRI_ITEM_ROOT) gri_put(p, ", peripheries=2");
@@ -110,6 +111,8 @@ static void put_look(gri_picture *p, const char *look, uint16_t flags)
         gri_put(p, ", color=\"" MARK_LINE "\", penwidth=4.5"); /* the last one counts */
     gri_put(p, ", tooltip=\"");
 }
+
+void gri_put_look(gri_picture *p, const gri_item *item) { put_looks(p, look_of(item), item->flags); }
 
 /* "…" before a node whose operands were cut away, and behind one whose users were. */
 static void put_stubs(gri_picture *p, uint32_t id, uint16_t flags)
@@ -139,7 +142,7 @@ static void put_node(gri_picture *p, gri_item *item)
     gri_put(p, " [label=<");
     gri_put_label(p, item);
     gri_put(p, ">");
-    put_look(p, look_of(item), item->flags);
+    gri_put_look(p, item);
     gri_put_tooltip(p, item->node);
     gri_put(p, "\"];\n");
     put_stubs(p, item->id, item->flags);
@@ -155,7 +158,7 @@ static void put_box(gri_picture *p, uint32_t frame)
     gri_put(p, " [label=<");
     gri_put_box_label(p, frame);
     gri_put(p, ">");
-    put_look(p, ", shape=box3d, style=filled, margin=\"0.14,0.11\", fillcolor=\"" BOX_FILL "\"", box->flags);
+    put_looks(p, ", shape=box3d, style=filled, margin=\"0.14,0.11\", fillcolor=\"" BOX_FILL "\"", box->flags);
     gri_text_escaped(&p->text, gri_name_path(p->g, (uint16_t)(frame / 2)), GRI_TITLE_CHARACTERS, false);
     gri_put(p, "\"];\n");
     put_stubs(p, box->id, box->flags);
@@ -246,10 +249,17 @@ static void put_frames(gri_picture *p, uint32_t top)
 gr_status gri_dot_text(gri_picture *p)
 {
     put_beginning(p);
-    put_nodes(p);
+    if (p->neurons)
+        gri_put_neurons(p);
+    else
+        put_nodes(p);
     for (uint32_t side = 0; p->frames && side < 2; side++)
         if (p->frames[side].met) put_frames(p, side);
-    const gr_status status = gri_put_arrows(p);
+    gr_status status = GR_OK;
+    if (p->neurons)
+        gri_put_synapses(p);
+    else
+        status = gri_put_arrows(p);
     gri_put(p, "}\n");
     return status;
 }
