@@ -243,6 +243,7 @@ static double drawing_modes(gr_graph *g)
     gr_dot_write(loss, add_up, &sum, &repeated);
     gr_dot_write(loss, add_up, &sum, &boxes);
     gr_dot_write(loss, add_up, &sum, &both);
+    gr_dot_write(total(gr_tanh(w)), add_up, &sum, &(gr_dot_options){.mode = GR_DOT_SCALARS});
     return sum;
 }
 

@@ -1,5 +1,5 @@
 /*
- * Modes, frames, boxes, repeated scopes, slices and highlighting of drawings: golden texts of small cases, and random
+ * Modes, frames, bodies, repeated scopes, slices and highlighting of drawings: golden texts of small cases, and random
  * graphs whose drawings are read back and held against what the test knows of them.
  */
 #include <gradus.h>
@@ -658,6 +658,149 @@ static void test_gradient_of_several(void)
     gr_graph_destroy(g);
 }
 
+/* ---- Single numbers ---- */
+
+/* The worked example of two inputs, two hidden and two output neurons, one bias for each layer. */
+static gr_tensor example(gr_graph *g)
+{
+    const gr_tensor w1 = gr_param(g, "W1", GR_F64, GR_SHAPE(2, 2), (double[]){0.15, 0.25, 0.2, 0.3}),
+                    w2 = gr_param(g, "W2", GR_F64, GR_SHAPE(2, 2), (double[]){0.4, 0.5, 0.45, 0.55}),
+                    b1 = scalar_param(g, "b1", 0.35), b2 = scalar_param(g, "b2", 0.6),
+                    i = gr_named(gr_constant(g, GR_F64, GR_SHAPE(1, 2), (double[]){0.05, 0.1}), "i"),
+                    t = gr_named(gr_constant(g, GR_F64, GR_SHAPE(1, 2), (double[]){0.01, 0.99}), "t");
+    gr_name_scope_begin(g, "hidden layer");
+    const gr_tensor h = gr_named(gr_sigmoid(gr_named(gr_add(gr_matmul(i, w1), b1), "net_h")), "h");
+    gr_name_scope_end(g);
+    gr_name_scope_begin(g, "output layer");
+    const gr_tensor o = gr_named(gr_sigmoid(gr_named(gr_add(gr_matmul(h, w2), b2), "net_o")), "o");
+    gr_name_scope_end(g);
+    return gr_named(gr_half_sum_squares(o, t), "E");
+}
+
+static void test_golden_scalars(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor e = example(g);
+    const gr_element_names lists[] = {{gr_param_find(g, "W1"), "w1 w3 w2 w4"},
+                                      {gr_param_find(g, "W2"), "w5 w7 w6 w8"}};
+    const gr_dot_options options = {
+        .mode = GR_DOT_SCALARS, .legend = true, .names = {.lists = lists, .n_lists = 2}};
+    check_golden(e, "scalars", &options);
+    char *text = text_of(e, &options);
+    CHECK_TEXT(text, "[label=<w1 = 0.15<BR/><I>+0.000438568</I>>];"); /* as the books have it */
+    CHECK_TEXT(text, "[label=<w5 = 0.4<BR/><I>+0.082167</I>>];");
+    CHECK(count_of(text, "+ b1 = 0.35 &#160;<I>+0.0187256</I>") == 2 && count_of(text, "<B>b1") == 0);
+    CHECK(count_of(text, "matmul") == 0); /* a part of net_h and net_o */
+    free(text);
+    text = text_of(e,
+                   &(gr_dot_options){
+                       .mode = GR_DOT_SCALARS, .hide_gradients = true, .hide_values = true, .ascii = true});
+    CHECK_TEXT(text, "[label=<W1[0,0]>];");
+    CHECK(count_of(text, "0.15") == 0 && count_of(text, "<I>") == 0);
+    for (const char *c = text; c && *c; c++) CHECK(*c == '\n' || (*c >= ' ' && *c <= '~'));
+    free(text);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* What is written at an arrow has no other role. */
+static void test_factors_and_others(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor u = scalar_param(g, "u", 2), v = scalar_param(g, "v", 3), w = scalar_param(g, "w", 5);
+    const gr_tensor x = gr_named(gr_constant(g, GR_F64, GR_SCALAR, (double[]){7}), "x");
+    const gr_dot_options options = {.mode = GR_DOT_SCALARS};
+    char *text = text_of(gr_add(gr_mul(u, x), gr_mul(x, u)), &options); /* a factor, twice */
+    CHECK(count_of(text, "[label=<u = 2<BR/><I>+14</I>>]") == 2 && count_of(text, "<B>u") == 0);
+    free(text);
+    text = text_of(gr_mul(u, v), &options); /* of two parameters neither is written at the other's arrow */
+    CHECK(count_of(text, "<B>u") == 1 && count_of(text, "<B>v") == 1 && count_of(text, " -> ") == 2);
+    free(text);
+    text = text_of(gr_square(w), &options);
+    CHECK(count_of(text, "<B>w") == 1);
+    free(text);
+    text = text_of(gr_mul(w, gr_exp(w)), &options);
+    CHECK(count_of(text, "<B>w") == 1 && count_of(text, " -> ") == 3);
+    free(text);
+    text = text_of(gr_add(gr_exp(gr_mul(u, x)), v),
+                   &options); /* a product on its own stays, the term is in the sum */
+    CHECK(count_of(text, "<B>mul") == 1 && count_of(text, "+ v = 3 &#160;<I>+1</I>") == 1);
+    CHECK_TEXT(text, "[label=<u = 2");
+    free(text);
+    text = text_of(u, &options);
+    CHECK(count_of(text, "<B>u</B> = 2") == 1 && count_of(text, " -> ") == 0);
+    free(text);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* ---- As people draw ---- */
+
+/* Networks of the usual kinds, and hostile names, in all that can be asked for: for dot_renders. */
+static void test_networks(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_mlp mlp = gr_mlp_create(g, "mlp.", GR_F64, 4, (int64_t[]){3, 4, 4, 2}, gr_relu, gr_init_he_normal);
+    const gr_tensor x = gr_named(gr_ones(g, GR_F64, GR_SHAPE(5, 3)), "x"),
+                    labels = gr_zeros(g, GR_I32, GR_SHAPE(5));
+    const gr_tensor loss = gr_named(gr_softmax_cross_entropy(gr_mlp_forward(mlp, x), labels), "loss");
+    gr_tensor gradients[2];
+    const gr_tensor inputs[] = {mlp.layers[0].weight, mlp.layers[2].bias};
+    CHECK(gr_grad(1, &loss, 2, inputs, NULL, &(gr_grad_options){.record = true}, gradients) == GR_OK);
+    gr_dot_options o = {.title = "mlp", .legend = true};
+    CHECK(gr_dot_write_file(loss, DRAWINGS "/mlp.dot", &o) == GR_OK);
+    o.mode = GR_DOT_BOTH;
+    o.n_gradients = 2;
+    o.gradients = gradients;
+    o.inputs = inputs;
+    o.collapse_depth = 2;
+    CHECK(gr_dot_write_file(loss, DRAWINGS "/mlp_both_collapsed.dot", &o) == GR_OK);
+    char *text = text_of(loss, &o); /* a body says of which gradients it is made */
+    CHECK_TEXT(text, "→ 3×4</TD></TR><TR><TD><B>∂loss/∂mlp.fc1.weight</B></TD></TR>");
+    CHECK(count_of(text, "<B>∂loss") == 2);
+    free(text);
+    o.direction = GR_DOT_TOP_TO_BOTTOM;
+    o.n_highlight = 2;
+    o.highlight = (gr_tensor[]){inputs[0], gradients[0]};
+    o.collapse_depth = 0;
+    CHECK(gr_dot_write_file(loss, DRAWINGS "/mlp_both_highlight.dot", &o) == GR_OK);
+    o = (gr_dot_options){.mode = GR_DOT_SCALARS, .legend = true, .digits = 3};
+    const gr_tensor one = gr_slice(x, 0, 0, 1, 1),
+                    e = gr_half_sum_squares(gr_mlp_forward(mlp, one), gr_zeros(g, GR_F64, GR_SHAPE(1, 2)));
+    CHECK(gr_dot_write_file(e, DRAWINGS "/mlp_scalars.dot", &o) == GR_OK);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+static void test_hostile_scopes(void)
+{
+    static const char *const names[] = {"\"quoted\" \\N \\G", "<b>&amp;</b>", "]>; } --> {",
+                                        "σ 梯度\n\x01\xff", "%s"};
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor y = scalar_param(g, "p", 1);
+    for (int i = 0; i < 5; i++) {
+        gr_name_scope_begin(g, names[i]);
+        y = gr_exp(y);
+    }
+    for (int i = 0; i < 5; i++) gr_name_scope_end(g);
+    for (int ascii = 0; ascii < 2; ascii++) {
+        const gr_dot_options frames = {.ascii = ascii},
+                             boxes = {.ascii = ascii, .collapse_depth = 1, .legend = true};
+        CHECK(gr_dot_write_file(y,
+                                ascii ? DRAWINGS "/hostile_frames_ascii.dot" : DRAWINGS "/hostile_frames.dot",
+                                &frames) == GR_OK);
+        CHECK(gr_dot_write_file(y,
+                                ascii ? DRAWINGS "/hostile_boxes_ascii.dot" : DRAWINGS "/hostile_boxes.dot",
+                                &boxes) == GR_OK);
+        char *text = text_of(y, &frames);
+        CHECK_TEXT(text, "label=\"&#34;quoted&#34; &#92;&#92;N &#92;&#92;G\"");
+        for (const char *c = text; ascii && c && *c; c++) CHECK(*c == '\n' || (*c >= ' ' && *c <= '~'));
+        free(text);
+    }
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 /* ---- Whatever else is in the graph ---- */
 
 static void test_same_text_whatever_was_before(void)
@@ -765,6 +908,25 @@ static void test_options_out_of_range(void)
     REFUSED(bad, "-1 highlight", .n_highlight = -1);
     REFUSED(bad, "highlight: a tensor that is not in the drawing", .n_highlight = 1, .highlight = &other);
     REFUSED(bad, "highlight: a tensor that is not", .n_highlight = 1, .highlight = &p, .descendants_of = y);
+    REFUSED(bad, "collapse, fold, slices and highlight are for tensors", .mode = GR_DOT_SCALARS,
+            .fold = true);
+    REFUSED(bad, "collapse, fold, slices", .mode = GR_DOT_SCALARS, .around = p);
+    REFUSED(bad, "1 lists of names at NULL", .mode = GR_DOT_SCALARS, .names = {.n_lists = 1});
+    const gr_tensor large = gr_param(g, "large", GR_F64, GR_SHAPE(600), NULL),
+                    sum = gr_sum(gr_exp(large), GR_ALL_AXES, false);
+    check_refused(large, (gr_dot_options){.mode = GR_DOT_SCALARS}, GR_ERR_NOT_SCALAR,
+                  "dot: single numbers lead to one number: the root has several: large [600]");
+    gr_dot_options many = {.mode = GR_DOT_SCALARS};
+    check_refused(
+        sum, many, GR_ERR_LIMIT,
+        "dot: 1201 single numbers are too many to be read (the limit is 200): draw tensors (mode forward");
+    many.max_scalars = 1200;
+    check_refused(sum, many, GR_ERR_LIMIT, "the limit is 1200");
+    size_t lines = 0;
+    many.max_scalars = 1201;
+    CHECK(gr_dot_write(sum, count_lines, &lines, &many) == GR_OK && lines == 5 + 1201 + 1200);
+    many.max_scalars = -1;
+    CHECK(gr_dot_write(sum, count_lines, &lines, &many) == GR_OK);
     const gr_tensor stale = gr_exp(p);
     gr_graph_reset(g);
     check_refused(p, (gr_dot_options){.around = stale}, GR_ERR_STALE, "dot: stale handle");
@@ -785,6 +947,10 @@ int main(void)
     RUN(test_what_is_folded);
     RUN(test_random_backward);
     RUN(test_gradient_of_several);
+    RUN(test_golden_scalars);
+    RUN(test_factors_and_others);
+    RUN(test_networks);
+    RUN(test_hostile_scopes);
     RUN(test_same_text_whatever_was_before);
     RUN(test_large);
     RUN(test_options_out_of_range);

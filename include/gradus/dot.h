@@ -157,7 +157,7 @@ typedef struct gr_dot_options {
     const gr_tensor *highlight;
 
     /* For the mode scalars: the most elements that all tensors drawn may have together, beyond: GR_ERR_LIMIT.
-       0: 1000; negative: no limit. And names for single elements (paths.h). */
+       0: 200; negative: no limit. And names for single elements (paths.h). */
     int64_t max_scalars;
     gr_naming names;
 } gr_dot_options;

@@ -21,8 +21,8 @@ static bool shows_values(const gri_picture *p, const gri_item *item)
     return !p->options.hide_values && !(item->flags & GRI_ITEM_FOLDED);
 }
 
-/* Gradients have signs, and so has what is drawn as one. */
-static bool is_signed(const gri_item *item)
+/* Gradients have signs. */
+static bool is_gradient(const gri_item *item)
 {
     return item->flags & GRI_ITEM_ROOT && item->flags & GRI_ITEM_BACKWARD;
 }
@@ -59,7 +59,7 @@ static void put_heading(gri_picture *p, const gri_item *item)
     if (bare && !value) gri_put(p, "constant");
     if (value) {
         if (!bare) gri_put(p, " = ");
-        gri_put_element(p, a, is_signed(item));
+        gri_put_element(p, a, is_gradient(item));
     }
     put_kind(p, a);
 }
@@ -72,8 +72,8 @@ static void put_value(gri_picture *p, const gri_item *item)
     if (!shows_values(p, item) || a->ndim == 0 || a->count == 0) return;
     put_row_break(p);
     if (in_full(p, a))
-        gri_put_rows(p, a, gri_style_of(p, a, is_signed(item)));
-    else if (is_signed(item))
+        gri_put_rows(p, a, gri_style_of(p, a, is_gradient(item)));
+    else if (is_gradient(item))
         gri_put_norm(p, a);
     else
         gri_put_range(p, a);
@@ -118,27 +118,28 @@ static void put_name_or(gri_picture *p, const gri_node *node, const char *otherw
         gri_put(p, otherwise);
 }
 
-/* Of a gradient: by what it is the derivative of the root. One tensor can be the gradient of several. */
-static void put_derivatives(gri_picture *p, const gri_item *item)
+/* By what a gradient is the derivative of the root. One tensor can be the gradient of several. A line for each,
+   which begins or ends with a break. */
+static void put_derivatives(gri_picture *p, const gri_item *item, bool break_first)
 {
     const gr_dot_options *o = &p->options;
-    const bool is_gradient = o->mode != GR_DOT_FORWARD && o->inputs && item->flags & GRI_ITEM_ROOT;
-    for (int i = 0; is_gradient && i < o->n_gradients; i++) {
+    for (int i = 0; is_gradient(item) && o->inputs && i < o->n_gradients; i++) {
         if (o->gradients[i].index != item->node->index) continue;
         const gr_tensor input = o->inputs[i];
+        if (break_first) put_row_break(p);
         gri_text_symbol(&p->text, "<B>∂", "<B>d");
         put_name_or(p, p->root, "y");
         gri_text_symbol(&p->text, "/∂", "/d");
         put_name_or(p, gri_lookup(p->g, input.index, input.generation), "x");
         gri_put(p, "</B>");
-        put_row_break(p);
+        if (!break_first) put_row_break(p);
     }
 }
 
 void gri_put_label(gri_picture *p, const gri_item *item)
 {
     put_begin(p);
-    put_derivatives(p, item);
+    put_derivatives(p, item, false);
     put_heading(p, item);
     put_value(p, item);
     put_gradient(p, item);
@@ -219,5 +220,7 @@ void gri_put_box_label(gri_picture *p, uint32_t frame)
         put_count(p, box->param_elements, "number");
     }
     put_outputs(p, frame);
+    for (uint32_t i = box->outputs; i > 0; i = p->next_item[i - 1])
+        put_derivatives(p, &p->items[i - 1], true);
     put_end(p);
 }

@@ -3,7 +3,8 @@
  *
  * A parameter that is in nothing but products is written at the arrow of the other factor, one that is in nothing but
  * sums is written in the sum: weights and biases. What is a product is seen from the symbols of its two partial
- * derivatives, of which each is the other factor; a sum, from one that is constant.
+ * derivatives, of which each is the other factor; a sum, from one that is constant. A sum of such products that
+ * goes into a sum and nowhere else is a part of that.
  */
 #include "draw/picture.h"
 #include "draw/scalars.h"
@@ -18,7 +19,8 @@ typedef struct gri_neurons {
     gri_scalars s;
     uint32_t n;
     bool *written;  /* by number: a parameter without a node of its own */
-    uint32_t *edge; /* scratch, by number: the last edge to it that was looked at */
+    uint32_t *part; /* by number: the number that it is a part of; itself if of none */
+    uint32_t *edge; /* by number: scratch, the last edge to it that was looked at; then its item */
 } gri_neurons;
 
 /* ---- Weights and biases ---- */
@@ -66,6 +68,37 @@ static void find_written(gri_neurons *w)
     }
 }
 
+/* Whether a number is a sum of products with factors that are written at arrows. */
+static bool is_written_out(const gri_neurons *w, uint32_t i)
+{
+    const gri_scalars *s = &w->s;
+    for (uint32_t k = 0; k < s->node[i].n_edges; k++) {
+        const gri_scalar_edge *e = &s->edge[s->node[i].first_edge + k];
+        const uint32_t factor = other_factor(w, e);
+        if (factor == NONE || !(w->written[e->to] || w->written[s->edge[factor].to])) return false;
+    }
+    return true;
+}
+
+/* What something else is a part of has a term, so it is no part itself. */
+static void find_parts(gri_neurons *w)
+{
+    const gri_scalars *s = &w->s;
+    for (uint32_t i = 0; i < s->n_nodes; i++) {
+        w->part[i] = NONE; /* no use was met */
+        look_at(w, i);
+        const gri_scalar *node = &s->node[i];
+        if (node->n_edges == 0 || node->named || !is_written_out(w, i)) w->part[i] = i;
+    }
+    for (uint32_t k = 0; k < s->n_edges; k++) {
+        const gri_scalar_edge *e = &s->edge[k];
+        if (w->part[e->to] == e->to) continue;
+        const bool once = w->part[e->to] == NONE && is_term(e) && s->node[e->from].n_edges > 1;
+        w->part[e->to] = once ? e->from : e->to;
+    }
+    if (w->part[s->root] == NONE) w->part[s->root] = s->root;
+}
+
 /* ---- Making it ---- */
 
 static gr_status check_size(gri_picture *p, int64_t *elements)
@@ -91,10 +124,8 @@ static gr_status make_items(gri_picture *p, const gri_scalars *s)
     if (!p->items) return gri_fail_memory(p->g, "dot", s->n_nodes * sizeof *p->items);
     p->room = s->n_nodes;
     for (uint32_t i = 0; i < s->n_nodes; i++) {
-        if (p->neurons->written[i]) {
-            p->has |= GRI_HAS_FACTORS;
-            continue;
-        }
+        if (p->neurons->written[i]) p->has |= GRI_HAS_FACTORS;
+        if (p->neurons->written[i] || p->neurons->part[i] != i) continue;
         const gr_tensor t = s->tensor[s->node[i].tensor].tensor;
         const gri_node *node = gri_lookup(p->g, t.index, t.generation);
         const uint16_t flags = i == s->root ? GRI_ITEM_ROOT : 0;
@@ -122,9 +153,11 @@ gr_status gri_dot_neurons(gri_picture *p)
     if (status != GR_OK) return status;
     w->n = w->s.n_nodes;
     w->written = gri_alloc(m, w->n * sizeof *w->written);
+    w->part = gri_alloc(m, w->n * sizeof *w->part);
     w->edge = gri_alloc(m, w->n * sizeof *w->edge);
-    if (!w->written || !w->edge) return gri_fail_memory(p->g, "dot", w->n * sizeof *w->edge);
+    if (!w->written || !w->part || !w->edge) return gri_fail_memory(p->g, "dot", 2 * w->n * sizeof *w->edge);
     find_written(w);
+    find_parts(w);
     status = make_items(p, &w->s);
     return status == GR_OK ? gri_dot_frames(p) : status;
 }
@@ -135,6 +168,7 @@ void gri_dot_unneuron(gri_picture *p)
     gri_neurons *w = p->neurons;
     if (!w) return;
     gri_free(m, w->written, w->n * sizeof *w->written);
+    gri_free(m, w->part, w->n * sizeof *w->part);
     gri_free(m, w->edge, w->n * sizeof *w->edge);
     gri_scalars_free(&w->s);
     gri_free(m, w, sizeof *w);
@@ -157,14 +191,15 @@ static void put_value(gri_picture *p, const gri_scalar *node)
 }
 
 /* A parameter that is written at an arrow, or in a sum; and its gradient. */
-static void put_written(gri_picture *p, uint32_t i, const char *before)
+static void put_written(gri_picture *p, uint32_t i, const char *before, const char *between)
 {
     const gri_scalars *s = &p->neurons->s;
     gri_put(p, before);
     gri_put_scalar(&p->text, s, i, GRI_LABEL);
     put_value(p, &s->node[i]);
     if (p->options.hide_gradients) return;
-    gri_put(p, "<BR/><I>");
+    gri_put(p, between);
+    gri_put(p, "<I>");
     gri_put_number(p, s->node[i].adjoint, style(p, true));
     gri_put(p, "</I>");
 }
@@ -192,7 +227,8 @@ static void put_neuron_label(gri_picture *p, const gri_item *item, uint32_t i)
     }
     for (uint32_t k = 0; k < node->n_edges; k++) {
         const gri_scalar_edge *e = &s->edge[node->first_edge + k];
-        if (p->neurons->written[e->to] && is_term(e)) put_written(p, e->to, "</TD></TR><TR><TD>+ ");
+        if (p->neurons->written[e->to] && is_term(e))
+            put_written(p, e->to, "</TD></TR><TR><TD>+ ", " &#160;");
     }
     if (!p->options.hide_gradients && is_differentiated(item)) {
         gri_put(p, "</TD></TR><TR><TD><I>gradient ");
@@ -224,14 +260,14 @@ void gri_put_neurons(gri_picture *p)
 static void put_synapse(gri_picture *p, const gri_scalar_edge *e)
 {
     const gri_neurons *w = p->neurons;
-    const gri_item *from = &p->items[w->edge[e->to]], *to = &p->items[w->edge[e->from]];
+    const gri_item *from = &p->items[w->edge[e->to]], *to = &p->items[w->edge[w->part[e->from]]];
     const bool weighted = e->kind == GRI_SYMBOL_ELEMENT && e->other < w->n && w->written[e->other];
     gri_put(p, "  ");
     gri_put_id(p, from->id);
     gri_put(p, " -> ");
     gri_put_id(p, to->id);
     if (weighted) {
-        put_written(p, e->other, " [label=<");
+        put_written(p, e->other, " [label=<", "<BR/>");
         gri_put(p, ">]");
     } else if (!is_differentiated(from)) {
         gri_put(p, " [color=\"#999999\", penwidth=0.8]");
@@ -242,6 +278,8 @@ static void put_synapse(gri_picture *p, const gri_scalar_edge *e)
 void gri_put_synapses(gri_picture *p)
 {
     const gri_scalars *s = &p->neurons->s;
-    for (uint32_t k = 0; k < s->n_edges && !p->text.failed; k++)
-        if (!p->neurons->written[s->edge[k].to]) put_synapse(p, &s->edge[k]);
+    for (uint32_t k = 0; k < s->n_edges && !p->text.failed; k++) {
+        const uint32_t to = s->edge[k].to;
+        if (!p->neurons->written[to] && p->neurons->part[to] == to) put_synapse(p, &s->edge[k]);
+    }
 }

@@ -6,7 +6,7 @@ enum {
     MOST_DIGITS = 17,
     DEFAULT_ELEMENTS = 6,
     DEFAULT_DISTANCE = 1,
-    DEFAULT_SCALARS = 1000
+    DEFAULT_SCALARS = 200
 };
 
 const gri_node *gri_dot_node(gri_picture *p, gr_tensor t, const char *what)

@@ -45,7 +45,7 @@ static void put_legend(gri_picture *p)
         {GRI_HAS_REPEATS,
          "thick frame or &#215;n: scopes alike, drawn once &#160; dotted arrow: on to the next one"},
         {GRI_HAS_REUSE, "dashed arrow: a derivative rule reads what the forward pass computed"},
-        {GRI_HAS_FACTORS, "at an arrow: a parameter that is a factor &#160; below a number: its gradient"},
+        {GRI_HAS_FACTORS, "at an arrow: a parameter that is a factor &#160; in italics: gradients"},
         {GRI_HAS_CUTS, "dots: more of the graph, cut away"},
         {GRI_HAS_MARKS, "very thick (blue): highlighted, and on the paths between"}};
     gri_put(p, "<TR><TD><FONT POINT-SIZE=\"9\">thick box: parameter &#160; ellipse: input &#160; "
