@@ -162,8 +162,11 @@ static void read_frame_line(drawn *d, const char *line, char path[MOST_PATH])
     char title[MOST_PATH];
     if (strstr(line, "label=\"")) {
         copy_between(title, line, "label=\"", "\";");
-        const size_t length = strlen(path);
-        snprintf(path + length, MOST_PATH - length, "%s%s", length ? "/" : "", title);
+        const size_t length = strlen(path), slash = length > 0;
+        CHECK(length + slash + strlen(title) < MOST_PATH);
+        if (length + slash + strlen(title) >= MOST_PATH) return;
+        if (slash) path[length] = '/';
+        strcpy(path + length + slash, title);
     } else if (strcmp(line, "  }") == 0) {
         char *slash = strrchr(path, '/');
         *(slash ? slash : path) = '\0';
