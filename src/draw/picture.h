@@ -7,7 +7,7 @@
  *   neurons.c  the mode scalars, which draws elements instead of tensors
  *   label.c    what a node says, value.c how numbers are shown
  *   write.c    the text
- *   dot.c      where it goes
+ *   dot.c      all of these, one after the other; output.c where the text goes
  *
  * Invariants: items stand in topological order, operations in the order of their creation. What is decided
  * depends on the drawn graph and the options only, not on indices or on what else is in the graph. The graph

@@ -86,11 +86,13 @@ static size_t put_special(gri_text *t, const char *text)
     return length;
 }
 
+static bool is_mark(char c) { return c == '_' || c == '[' || c == ']'; }
+
 /* One level of a name: letters, then digits as an index, when no index stands there already. */
 static const char *put_level(gri_text *t, const char *name, bool indexed)
 {
     bool any = false;
-    while (*name && *name != '_' && *name != '[') {
+    while (*name && !is_mark(*name)) {
         size_t length = 0;
         while (is_letter(name[length])) length++;
         if (length > 0) {
@@ -122,11 +124,11 @@ static const char *put_level(gri_text *t, const char *name, bool indexed)
 /* net_h1 is net with index h1, W[0,1] is W with 0,1, w1 is w with 1. */
 static void put_latex(gri_text *t, const char *name)
 {
-    name = put_level(t, name, false);
     bool open = false;
+    name = put_level(t, name, false);
     while (*name) {
-        const char mark = *name++;
-        if (!*name && mark == '_') break;
+        while (is_mark(*name)) name++;
+        if (!*name) break;
         gri_text_put(t, open ? "," : "_{");
         open = true;
         name = put_level(t, name, true);
@@ -161,8 +163,39 @@ void gri_put_name(gri_text *t, const char *name, gri_flavour flavour)
         put_plain(t, name);
 }
 
+static void put_minus(gri_text *t, gri_flavour flavour)
+{
+    if (flavour == GRI_LATEX)
+        gri_text_put(t, "-");
+    else
+        gri_text_symbol(t, "−", "-");
+}
+
+/* `negated`: all signs the other way round. */
+static void put_sum(gri_text *t, const gri_scalars *s, const gri_scalar_sum *sum, bool negated,
+                    gri_flavour flavour)
+{
+    const bool minus[2] = {sum->minus[0] != negated, sum->minus[1] != negated};
+    const int first = minus[0] && !minus[1]; /* t - o rather than -o + t */
+    gri_text_put(t, "(");
+    if (minus[first]) put_minus(t, flavour);
+    gri_put_scalar(t, s, sum->term[first], flavour);
+    gri_text_put(t, " ");
+    if (minus[1 - first])
+        put_minus(t, flavour);
+    else
+        gri_text_put(t, "+");
+    gri_text_put(t, " ");
+    gri_put_scalar(t, s, sum->term[1 - first], flavour);
+    gri_text_put(t, ")");
+}
+
 void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavour flavour)
 {
+    if (node >= s->n_nodes) {
+        put_sum(t, s, &s->sum[node - s->n_nodes], false, flavour);
+        return;
+    }
     gri_put_name(t, s->node[node].name, flavour);
 }
 
@@ -171,7 +204,7 @@ void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavou
 /* A constant without a name is its number. */
 static bool is_nameless(const gri_scalars *s, uint32_t node)
 {
-    return s->node[node].leaf && !s->node[node].named;
+    return node < s->n_nodes && s->node[node].leaf && !s->node[node].named;
 }
 
 bool gri_has_symbol(const gri_scalars *s, const gri_scalar_edge *e)
@@ -211,11 +244,12 @@ void gri_put_symbol(gri_text *t, const gri_scalars *s, const gri_scalar_edge *e,
         put_form(t, s, e, flavour);
         return;
     }
+    if (e->factor == -1 && e->other >= s->n_nodes) {
+        put_sum(t, s, &s->sum[e->other - s->n_nodes], true, flavour);
+        return;
+    }
     if (e->factor == -1) {
-        if (flavour == GRI_LATEX)
-            gri_text_put(t, "-");
-        else
-            gri_text_symbol(t, "−", "-");
+        put_minus(t, flavour);
     } else if (e->factor != 1) {
         put_number(t, e->factor, flavour);
         gri_text_put(t, flavour == GRI_LATEX ? "\\," : " ");

@@ -65,11 +65,7 @@ void gr_graph_destroy(gr_graph *g)
         if (g->kept.slot[i].node) gri_drop_gradient(g, g->kept.slot[i].node);
     for (uint32_t i = 1; i < g->kept.top; i++)
         if (g->kept.slot[i].node) gri_kept_release(g, g->kept.slot[i].node);
-    while (g->owned) {
-        gri_owned *block = g->owned;
-        g->owned = block->next;
-        gri_free(&g->memory, block, block->bytes);
-    }
+    while (g->owned) gri_disown(g, (char *)g->owned + GRI_ALIGN);
     gri_free_hooks(g);
     gri_free_names(g);
     gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));
@@ -90,16 +86,12 @@ gr_status gri_check_no_walk(gr_graph *g, const char *what)
                                     "%s: called by a rule while a walk is under way, or by a hook", what);
 }
 
-bool gri_tidy_up(gr_graph *g, const gri_tidy *before)
+void gri_tidy_up(gr_graph *g, const gri_tidy *before)
 {
-    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
-        g->naming.depth == before->naming.depth)
-        return true;
     g->n_scopes = before->n_scopes;
     g->naming = before->naming;
     g->no_grad_depth = before->no_grad_depth;
     g->recording = before->recording;
-    return false;
 }
 
 gr_status gr_graph_reset(gr_graph *g)
