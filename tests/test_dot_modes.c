@@ -581,6 +581,13 @@ static void test_what_is_folded(void)
         if (i == 3) a[i] = gr_neg(a[i]);
     }
     CHECK(repeats_in(gr_concat(8, a, 0), "  ×") == 0);
+    for (int i = 0; i < 2; i++) { /* two of its inputs are one in the other */
+        gr_name_scope_begin(g, i ? "t2" : "t1");
+        a[i] = gr_sub(p, i ? p : q);
+        gr_name_scope_end(g);
+    }
+    a[2] = q; /* so that it is in no scope */
+    CHECK(repeats_in(gr_concat(3, a, 0), "  ×") == 0);
     CHECK(gr_graph_status(g) == GR_OK);
     gr_graph_destroy(g);
 }
@@ -729,6 +736,10 @@ static void test_factors_and_others(void)
                    &options); /* a product on its own stays, the term is in the sum */
     CHECK(count_of(text, "<B>mul") == 1 && count_of(text, "+ v = 3 &#160;<I>+1</I>") == 1);
     CHECK_TEXT(text, "[label=<u = 2");
+    free(text);
+    const gr_tensor m = gr_mul(u, x); /* a product in two sums is a part of neither */
+    text = text_of(gr_div(gr_add(m, v), gr_add(m, w)), &options);
+    CHECK(count_of(text, "<B>mul") == 1 && count_of(text, " -> ") == 5);
     free(text);
     text = text_of(u, &options);
     CHECK(count_of(text, "<B>u</B> = 2") == 1 && count_of(text, " -> ") == 0);
