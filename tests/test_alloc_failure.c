@@ -300,6 +300,30 @@ static double summing_up(gr_graph *g)
     return sum + (double)length + totals.flops;
 }
 
+/* The modes of drawings, with frames, boxes, repeated scopes and slices. */
+static double drawing_modes(gr_graph *g)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 3));
+    gr_tensor h = w, gradient;
+    for (int i = 0; i < 3; i++) {
+        gr_name_scope_begin(g, names[i]);
+        h = gr_tanh(gr_matmul(h, w));
+        gr_name_scope_end(g);
+    }
+    const gr_tensor loss = total(h);
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    double sum = 0;
+    const gr_dot_options repeated = {.fold = true, .n_highlight = 1, .highlight = &h},
+                         boxes = {.collapse_depth = 1, .around = h, .distance = 4},
+                         both = {.mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &gradient, .inputs = &w};
+    gr_dot_write(loss, add_up, &sum, &repeated);
+    gr_dot_write(loss, add_up, &sum, &boxes);
+    gr_dot_write(loss, add_up, &sum, &both);
+    gr_dot_write(total(gr_tanh(w)), add_up, &sum, &(gr_dot_options){.mode = GR_DOT_SCALARS});
+    return sum;
+}
+
 static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
 {
     (void)of, (void)user;
@@ -392,6 +416,7 @@ static const scenario scenarios[] = {
     {"functional", functional},
     {"drawing", drawing},
     {"summing_up", summing_up},
+    {"drawing modes", drawing_modes},
     {"deriving", deriving},
     {"hooking", hooking},
     {"naming", naming},
