@@ -34,6 +34,7 @@
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
+ *   steps.h     the backward sweep one edge at a time, as text and as a page
  *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
@@ -50,6 +51,7 @@
 #include "gradus/check.h"
 #include "gradus/precision.h"
 #include "gradus/dot.h"
+#include "gradus/steps.h"
 #include "gradus/paths.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"

@@ -17,14 +17,16 @@
  *
  *   and the text says it so:
  *
- *       ∂E/∂h1 += ∂E/∂net_o1 · w5 = 0.138499 · 0.4    = 0.0553994                                  (1 of 2)
- *       ∂E/∂h1 += ∂E/∂net_o2 · w7 = −0.0380982 · 0.5  = −0.0190491;  0.0553994 − 0.0190491 = 0.0363503  (2 of 2)
+ *       ∂E/∂h1 += ∂E/∂net_o1 · w5 = 0.138499 · 0.4   = 0.0553994   1 of 2
+ *       ∂E/∂h1 += ∂E/∂net_o2 · w7 = −0.0380982 · 0.5 = −0.0190491  2 of 2: 0.0553994 − 0.0190491 = 0.0363503
  *
+ *   (w5 is what the local derivative ∂net_o1/∂h1 is known to be, and "2 of 2" says that nothing more will arrive at h1.)
  *   The first step gives the loss the adjoint 1. After the last one each adjoint is the gradient that gr_backward
  *   computes. Edges to numbers that no gradient is asked for (data, frozen parameters) are drawn, but no steps.
  *
  * ORDER
- *   Numbers in reverse topological order, from the loss down; the edges of one in the order of its operands. It depends
+ *   From the loss down: numbers by their longest distance from it, so that a number comes after all that use it; at the same
+ *   distance in the order in which they were made; the edges of one in the order of its operands. It depends
  *   on the graph that led to the loss alone: the same steps, and the same texts byte for byte, in each run.
  *
  * LIFETIME
@@ -119,7 +121,7 @@ GR_API gr_status gr_steps_number_at(gr_steps steps, int64_t i, gr_steps_number *
 
 /* How they are shown; a zeroed structure, or NULL, gives the defaults. Set fields by name. */
 typedef struct gr_steps_style {
-    const char *title; /* of page and drawing; NULL: "The sweep backwards from <loss>, step by step" */
+    const char *title; /* of page and drawing; NULL: of a page "The derivatives of <loss>, step by step" */
     int digits;        /* significant digits of numbers, 1 to 17; 0: 6 */
     bool ascii; /* pure ASCII: "dE/dh1 += dE/dnet_o1 * w5"; other characters of names as \u03C3, on pages as
                           character references */

@@ -204,7 +204,8 @@ static gri_node *make_holder(gr_graph *g, size_t bytes)
 }
 
 /* Fills the block of the holder. */
-static gr_status fill_block(gr_graph *g, gri_steps *s, const gri_scalars *from, const gr_steps_options *options)
+static gr_status fill_block(gr_graph *g, gri_steps *s, const gri_scalars *from,
+                            const gr_steps_options *options)
 {
     const size_t bytes = (size_t)s->n_numbers * 3 * sizeof(uint32_t);
     uint32_t *order = gri_alloc(&g->memory, bytes);

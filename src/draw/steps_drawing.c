@@ -47,15 +47,15 @@ static void put_adjoint_line(gri_steps_out *out, const standing *now)
 
 /* ---- Widths ---- */
 
-/* No character of Helvetica and its relatives is wider, in thousandths of the size of the font. */
+/* No character of Helvetica and what stands in for it (Arial, DejaVu Sans) is wider, in thousandths of the size of the font. */
 static unsigned most_width(uint32_t c)
 {
-    if (c >= '0' && c <= '9') return 556;
-    if (c >= 'a' && c <= 'z') return c == 'm' ? 833 : c == 'w' ? 722 : 556;
-    if (c >= 'A' && c <= 'Z') return c == 'W' ? 944 : c == 'M' ? 833 : 778;
-    if (c == ' ' || c == '.' || c == ',') return 278;
-    if (c < 0x80) return c == '@' || c == '%' ? 1015 : c == '&' ? 667 : 584;
-    return c >= 0x370 && c < 0x400 ? 850 : 1250;
+    if (c >= '0' && c <= '9') return 637;
+    if (c >= 'a' && c <= 'z') return c == 'm' ? 975 : c == 'w' ? 820 : 650;
+    if (c >= 'A' && c <= 'Z') return c == 'W' ? 990 : c == 'M' ? 865 : 790;
+    if (c == ' ' || c == '.' || c == ',') return 320;
+    if (c < 0x80) return c == '@' || c == '%' ? 1015 : 840;
+    return c >= 0x370 && c < 0x400 ? 900 : 1250;
 }
 
 typedef struct ruler {
@@ -167,13 +167,13 @@ static void put_node(const frame *f, uint32_t i)
     put_unsigned(out, i);
     put(out, " [id=\"gr_n");
     put_unsigned(out, i);
-    put(out, "\", label=\"");
+    put(out, "\", label=<"); /* like HTML: elsewhere dot knows no references beyond U+FFFF */
     put_value_line(out, n, i, f->stands[i].computed);
     if (n->differentiable) {
-        put(out, "\\n");
+        put(out, "<BR/>");
         put_adjoint_line(out, &f->stands[i]);
     }
-    put(out, "\", width=");
+    put(out, ">, width=");
     put_inches(out, ellipse * node_width(out, i, f->widths[i]));
     put(out, ", height=");
     put_inches(out, ellipse * (lines * 1.4 * FONT_POINTS + FONT_POINTS));
@@ -188,7 +188,7 @@ static void put_edge_label(gri_steps_out *out, const gri_step_edge *edge)
     const char *symbol = gri_steps_text(out->s, edge->symbol[out->text.ascii]);
     if (*symbol) {
         gri_put_foreign(out, symbol, GRI_STEP_SYMBOL_CHARACTERS);
-        put(out, gri_columns(symbol) > SHORT_SYMBOL ? "\\n= " : " = ");
+        put(out, gri_columns(symbol) > SHORT_SYMBOL ? "<BR/>= " : " = ");
     }
     gri_put_value(out, edge->local);
 }
@@ -223,9 +223,9 @@ static void put_edge(const frame *f, uint32_t i)
     put_unsigned(out, i);
     put(out, "\"");
     if (edge->carries) {
-        put(out, ", label=\"");
+        put(out, ", label=<");
         put_edge_label(out, edge);
-        put(out, "\"");
+        put(out, ">");
     }
     put_edge_look(f, i);
     put(out, "];\n");
@@ -272,7 +272,7 @@ static void put_caption(const frame *f)
     put(out, "\" HEIGHT=\"24\">");
     for (int part = 0; f->now && part < GRI_STEP_PARTS; part++) {
         if (gri_step_part_columns(out, f->now, part) == 0) continue;
-        if (part > 0) put(out, part == GRI_PART_SUM ? "&#160; " : " ");
+        if (part > 0) put(out, part == GRI_PART_ARRIVAL ? "&#160; &#160; " : " ");
         gri_put_step_part(out, f->now, part);
     }
     if (!f->now) put(out, "&#160;");
