@@ -152,7 +152,7 @@ static void test_symbols(void)
     check_dump(dump_graph(gr_named(gr_exp(a), "y"), 0, NULL), "y = 7.38906: a 7.38906 = y\n");
     check_dump(dump_graph(gr_named(gr_log(a), "y"), 0, NULL), "y = 0.693147: a 0.5 = 1/a\n");
     check_dump(dump_graph(gr_named(gr_sqrt(a), "y"), 0, NULL), "y = 1.41421: a 0.353553 = 1/(2 y)\n");
-    check_dump(dump_graph(gr_named(gr_tanh(a), "y"), 0, NULL), "y = 0.964028: a 0.0706508 = 1 - y^2\n");
+    check_dump(dump_graph(gr_named(gr_tanh(a), "y"), 0, NULL), "y = 0.964028: a 0.0706508 = (1 - y^2)\n");
     check_dump(dump_graph(gr_named(gr_sigmoid(a), "y"), 0, NULL), "y = 0.880797: a 0.104994 = y(1 - y)\n");
     check_dump(dump_graph(gr_named(gr_sin(a), "y"), 0, NULL), "y = 0.909297: a -0.416147 = cos a\n");
     check_dump(dump_graph(gr_named(gr_scale(a, 3), "y"), 0, NULL), "y = 6: a 3\n");

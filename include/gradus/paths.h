@@ -80,6 +80,101 @@ typedef struct gr_scalar_limits {
     bool none;        /* whatever memory allows */
 } gr_scalar_limits;
 
+/* ---- Paths ---- */
+
+/* One partial derivative of a path: d of / d by. */
+typedef struct gr_path_factor {
+    const char *of, *by; /* names */
+    const char *symbol;  /* what it is, as "w5" or "h1(1 − h1)" in UTF-8; NULL: only its number is known */
+    double value;
+} gr_path_factor;
+
+typedef struct gr_path {
+    double product;                /* 0 if one of the factors is, as in gr_chain_mul */
+    int n_factors;                 /* 0 for the path from a number to itself, of product 1 */
+    int n_zeros;                   /* so many factors are 0: what kills the path */
+    const gr_path_factor *factors; /* from `of` down to `by` */
+} gr_path;
+
+/* What was found. Read it; all of it is freed by gr_paths_release. */
+typedef struct gr_paths {
+    gr_graph *graph;
+    const char *of, *by; /* names of the two numbers */
+    double of_value, by_value;
+    /* So many paths there are; exact below 2^53, infinite beyond the range of doubles. 0 is a result, too: of does not
+       depend on by. */
+    double count;
+    double zero_count; /* so many of them have a factor that is 0 */
+    int n; /* the largest of them, by the magnitude of their products; equal ones in the order in which */
+    const gr_path *paths; /* the graph has them */
+    double more_count;    /* the others: "+N more", and the sum of their products */
+    double more_sum;
+    double total;     /* the sum of all products */
+    double magnitude; /* the sum of their magnitudes: what is cancelled if it is larger than |total| */
+    /* What backward gives, got by a walk over the tensors: equal to the total but for rounding. Not there if `of` or
+       `by` does not require a gradient. Hooks are not called. */
+    bool has_gradient;
+    double gradient;
+    struct gri_derivation *inside;
+} gr_paths;
+
+typedef struct gr_paths_options {
+    int64_t of_element, by_element; /* which element of the two tensors, in row-major order; 0: the first */
+    int top;                        /* so many paths are listed, at most; 0: 8 */
+    bool only_named;                /* from one named number to the next: see above */
+    gr_naming names;
+    gr_scalar_limits limits;
+} gr_paths_options;
+
+/* The paths from an element of `of` (a loss, or any recorded result) down to an element of `by` (a parameter, a constant,
+   another result). Floats only (GR_ERR_TYPE). NULL, and the error set, on failure. It lives until gr_paths_release or the
+   end of the graph; the tensors may go before. A primitive whose rule contributes to what is not its operand, as a
+   checkpoint does, cannot be looked into: GR_ERR_STATE. If the sum of the paths is not what backward gives, a
+   rule is not linear in its cotangent: GR_ERR_CALLBACK. options may be NULL. */
+GR_API gr_paths *gr_paths_create(gr_tensor of, gr_tensor by, const gr_paths_options *options);
+/* Frees it. NULL is allowed. Works while an error is pending. */
+GR_API void gr_paths_release(gr_paths *paths);
+
+/* ---- As text, for LaTeX, as a drawing ---- */
+
+typedef enum gr_paths_form {
+    GR_PATHS_TEXT = 0, /* each path as symbols, then as numbers; products; their sum */
+    GR_PATHS_LATEX,    /* the same, as displays of the package amsmath */
+    GR_PATHS_DOT       /* for Graphviz */
+} gr_paths_form;
+
+/* Of the nodes of a drawing. */
+typedef enum gr_paths_extent {
+    GR_PATHS_EVERYTHING = 0, /* what `of` was made of; what is on no path is thin and grey */
+    GR_PATHS_ON_PATHS,       /* what is on a path */
+    GR_PATHS_LISTED          /* what is on one of the paths that are listed */
+} gr_paths_extent;
+
+/* A zeroed structure, or NULL, gives the defaults.
+
+   In the drawing arrows lead from `of` down to `by`, as backward goes. Path 1 is solid, 2 dashed, 3 dotted, 4 to 6 the same
+   but thinner, and so on; an edge of several listed paths is drawn as parallel lines, one for each; colours (the palette
+   of Okabe and Ito, 2002) only repeat that. `by` has a thick line, `of` a double one. An edge whose derivative
+   is 0 ends in a bar. Edges carry symbol and number. A parameter on no path that is only a factor or a term
+   is not a node: it is written where it acts. Clusters are name scopes. A table below lists the paths. */
+typedef struct gr_paths_format {
+    gr_paths_form form;
+    int digits;             /* significant digits of numbers, 1 to 17; 0: 6 */
+    bool ascii;             /* pure ASCII */
+    bool document;          /* LaTeX: a document of its own */
+    const char *title;      /* DOT: above the table; NULL: none */
+    gr_paths_extent extent; /* DOT */
+    bool top_to_bottom;     /* DOT: else from left to right */
+} gr_paths_format;
+
+/* As the functions of dot.h do: GR_ERR_ARGUMENT for options out of range, GR_ERR_IO if the writer or the system refuses. A
+   file that cannot be written is as it was before. */
+GR_API gr_status gr_paths_write(const gr_paths *paths, gr_writer *write, void *user,
+                                const gr_paths_format *format);
+GR_API gr_status gr_paths_write_file(const gr_paths *paths, const char *path, const gr_paths_format *format);
+GR_API gr_status gr_paths_write_string(const gr_paths *paths, char *to, size_t room, size_t *length,
+                                       const gr_paths_format *format);
+
 GR_END_DECLS
 
 #endif

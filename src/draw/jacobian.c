@@ -66,7 +66,7 @@ static double form_sin(double x, double y, double o) { return (void)y, (void)o, 
 
 const gri_form gri_forms[] = {
     {form_logistic, "%y(1 − %y)", "%y(1 - %y)", "%y\\,(1 - %y)", false},
-    {form_tanh, "1 − %y²", "1 - %y^2", "1 - {%y}^2", false},
+    {form_tanh, "(1 − %y²)", "(1 - %y^2)", "(1 - {%y}^2)", false},
     {form_inverse, "1/%x", "1/%x", "1/%x", false},
     {form_root, "1/(2 %y)", "1/(2 %y)", "1/(2\\,%y)", false},
     {form_divisor, "−%y/%x", "-%y/%x", "-%y/%x", false},

@@ -8,6 +8,7 @@
 #include "draw/scalars.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -277,6 +278,13 @@ static gr_status unroll(builder *b, uint32_t root)
 
 /* ---- Names ---- */
 
+static int64_t offset_of(const gr_array *a, int64_t i)
+{
+    int64_t offset = 0;
+    for (int axis = a->ndim; axis-- > 0; i /= a->dims[axis]) offset += i % a->dims[axis] * a->strides[axis];
+    return offset;
+}
+
 static size_t cut(const char *name, size_t length, size_t room)
 {
     if (length < room) return length;
@@ -343,13 +351,12 @@ static const gri_scalar_tensor *tensor_of(const gri_scalars *s, uint32_t element
     return &s->tensor[low];
 }
 
-/* Writes the name of an element; whether it is the user's. */
-static bool name_element(const builder *b, uint32_t element, char name[NAME_BYTES])
+/* Writes the name of element i of a tensor; whether it is the user's. */
+static bool name_element_of(const gr_naming *names, const gri_scalar_tensor *t, int64_t i,
+                            char name[NAME_BYTES])
 {
-    const gri_scalar_tensor *t = tensor_of(b->s, element);
     const gri_node *node = t->node;
-    const int64_t i = element - t->first;
-    if (given_name(&b->o->names, t->tensor, i, name, NAME_BYTES) > 0) return true;
+    if (given_name(names, t->tensor, i, name, NAME_BYTES) > 0) return true;
     const size_t most = NAME_BYTES / 2;
     size_t length;
     if (node->name) {
@@ -358,11 +365,31 @@ static bool name_element(const builder *b, uint32_t element, char name[NAME_BYTE
         name[length] = '\0';
     } else {
         const char *op = node->op ? node->op->name : "constant";
-        length = (size_t)snprintf(name, most, "%.*s%" PRIu32, (int)cut(op, strlen(op), most / 2), op,
-                                  t->number);
+        const int most_op = (int)cut(op, strlen(op), most / 2);
+        length = t->number ? (size_t)snprintf(name, most, "%.*s%" PRIu32, most_op, op, t->number)
+                           : (size_t)snprintf(name, most, "%.*s", most_op, op);
     }
     put_index(name, length, &node->array, i);
     return node->name != NULL;
+}
+
+static bool name_element(const builder *b, uint32_t element, char name[NAME_BYTES])
+{
+    const gri_scalar_tensor *t = tensor_of(b->s, element);
+    return name_element_of(&b->o->names, t, element - t->first, name);
+}
+
+gr_status gri_describe_element(gr_graph *g, gr_tensor t, int64_t element, const gri_scalars_options *options,
+                               char *name, size_t room, double *value)
+{
+    char full[NAME_BYTES];
+    const gri_node *node = gri_resolve(t, "paths");
+    if (!node) return g->status;
+    const gri_scalar_tensor tensor = {.tensor = t, .node = node};
+    name_element_of(&options->names, &tensor, element, full);
+    snprintf(name, room, "%s", full);
+    *value = gri_element(&node->array, offset_of(&node->array, element));
+    return GR_OK;
 }
 
 /* Follows copies to what they copy, and finds the element after which each is named: the first that has a name. */
@@ -497,25 +524,50 @@ static gr_status add_name(const builder *b, const char *name, size_t *used)
     return GR_OK;
 }
 
-static int64_t offset_of(const gr_array *a, int64_t i)
+static double value_of(const gri_scalars *s, uint32_t element)
 {
-    int64_t offset = 0;
-    for (int axis = a->ndim; axis-- > 0; i /= a->dims[axis]) offset += i % a->dims[axis] * a->strides[axis];
-    return offset;
+    const gri_scalar_tensor *t = tensor_of(s, element);
+    return gri_element(&t->node->array, offset_of(&t->node->array, element - t->first));
+}
+
+/* Whether an element that goes can be written as a sum of two that stay; makes it one. */
+static bool make_sum(const builder *b, uint32_t element, uint32_t *to)
+{
+    gri_scalars *s = b->s;
+    const raw *r = &b->raw[element];
+    const gri_scalar_edge *e = b->edge + r->first_edge;
+    double value = 0;
+    if (r->n_edges != 2) return false;
+    gri_scalar_sum *sum = &s->sum[s->n_sums];
+    for (int k = 0; k < 2; k++) {
+        const double sign = e[k].partial;
+        if (e[k].kind != GRI_SYMBOL_CONSTANT || fabs(sign) != 1) return false;
+        sum->term[k] = s->of_element[e[k].to];
+        if (sum->term[k] == GRI_NO_SCALAR) return false;
+        sum->minus[k] = sign < 0;
+        value += sign * value_of(s, e[k].to);
+    }
+    if (value != value_of(s, element)) return false; /* there is more to it than the two */
+    *to = s->n_nodes + s->n_sums++;
+    return true;
 }
 
 /* An edge between the nodes of the result; its symbol goes if it speaks of what has gone. */
-static gri_scalar_edge final_edge(const gri_scalars *s, const gri_scalar_edge *e)
+static gri_scalar_edge final_edge(const builder *b, const gri_scalar_edge *e)
 {
+    const gri_scalars *s = b->s;
     gri_scalar_edge f = *e;
     f.from = s->of_element[e->from];
     f.to = s->of_element[e->to];
     f.other = s->of_element[e->other];
     f.x = s->of_element[e->x];
     f.y = s->of_element[e->y];
-    const bool form = f.kind == GRI_SYMBOL_FORM, element = f.kind == GRI_SYMBOL_ELEMENT;
-    const bool gone = f.x == GRI_NO_SCALAR || f.y == GRI_NO_SCALAR || f.other == GRI_NO_SCALAR;
-    if ((form && gone) || (element && f.other == GRI_NO_SCALAR)) f.kind = GRI_SYMBOL_NONE;
+    if (f.kind == GRI_SYMBOL_FORM) {
+        if (f.x == GRI_NO_SCALAR || f.y == GRI_NO_SCALAR || f.other == GRI_NO_SCALAR)
+            f.kind = GRI_SYMBOL_NONE;
+    } else if (f.kind == GRI_SYMBOL_ELEMENT && f.other == GRI_NO_SCALAR) {
+        if (!make_sum(b, e->other, &f.other)) f.kind = GRI_SYMBOL_NONE;
+    }
     return f;
 }
 
@@ -530,17 +582,18 @@ static gr_status fill_nodes(builder *b)
         const raw *r = &b->raw[i];
         const gri_scalar_tensor *own = tensor_of(s, i), *shown = tensor_of(s, r->shown);
         gri_scalar *node = &s->node[s->of_element[i]];
-        *node = (gri_scalar){
-            .tensor = (uint32_t)(shown - s->tensor),
-            .element = r->shown - shown->first,
-            .first_edge = n_edges,
-            .n_edges = r->n_edges,
-            .value = gri_element(&own->node->array, offset_of(&own->node->array, i - own->first)),
-            .named = r->named,
-            .leaf = own->node->n_operands == 0,
-            .param = own->node->flags & GRI_PARAM};
+        *node = (gri_scalar){.tensor = (uint32_t)(shown - s->tensor),
+                             .element = r->shown - shown->first,
+                             .first_edge = n_edges,
+                             .n_edges = r->n_edges,
+                             .value = value_of(s, i),
+                             .named = r->named,
+                             .op = own->node->op,
+                             .scope = gri_name_scope(own->node),
+                             .leaf = own->node->n_operands == 0,
+                             .param = own->node->flags & GRI_PARAM};
         for (uint32_t k = 0; k < r->n_edges; k++)
-            s->edge[n_edges++] = final_edge(s, &b->edge[r->first_edge + k]);
+            s->edge[n_edges++] = final_edge(b, &b->edge[r->first_edge + k]);
         name_element(b, r->shown, name);
         b->stamp[s->of_element[i]] = (uint32_t)used;
         const gr_status status = add_name(b, name, &used);
@@ -571,10 +624,12 @@ static gr_status finish(builder *b, uint32_t root)
     root = b->raw[root].copy_of;
     number_nodes(b, root);
     s->node_capacity = s->n_nodes;
-    s->edge_capacity = s->n_edges;
+    s->edge_capacity = s->sum_capacity = s->n_edges;
     s->node = gri_alloc(m, s->node_capacity * sizeof *s->node);
     s->edge = gri_alloc(m, s->edge_capacity * sizeof *s->edge);
-    if (!s->node || !s->edge) return gri_fail_memory(b->g, b->what, s->edge_capacity * sizeof *s->edge);
+    s->sum = gri_alloc(m, s->sum_capacity * sizeof *s->sum);
+    if (!s->node || !s->edge || !s->sum)
+        return gri_fail_memory(b->g, b->what, s->edge_capacity * sizeof *s->edge);
     const gr_status status = fill_nodes(b);
     if (status != GR_OK) return status;
     s->root = s->of_element[root];
@@ -661,6 +716,7 @@ void gri_scalars_free(gri_scalars *s)
     gri_memory *m = &s->g->memory;
     gri_free(m, s->node, s->node_capacity * sizeof *s->node);
     gri_free(m, s->edge, s->edge_capacity * sizeof *s->edge);
+    gri_free(m, s->sum, s->sum_capacity * sizeof *s->sum);
     gri_free(m, s->tensor, s->n_tensors * sizeof *s->tensor);
     gri_free(m, s->of_element, s->n_elements * sizeof *s->of_element);
     gri_free(m, s->names, s->name_bytes);

@@ -161,8 +161,36 @@ void gri_put_name(gri_text *t, const char *name, gri_flavour flavour)
         put_plain(t, name);
 }
 
+static void put_minus(gri_text *t, gri_flavour flavour)
+{
+    if (flavour == GRI_LATEX)
+        gri_text_put(t, "-");
+    else
+        gri_text_symbol(t, "−", "-");
+}
+
+static void put_sum(gri_text *t, const gri_scalars *s, const gri_scalar_sum *sum, gri_flavour flavour)
+{
+    const int first = sum->minus[0] && !sum->minus[1]; /* t - o rather than -o + t */
+    gri_text_put(t, "(");
+    if (sum->minus[first]) put_minus(t, flavour);
+    gri_put_scalar(t, s, sum->term[first], flavour);
+    gri_text_put(t, " ");
+    if (sum->minus[1 - first])
+        put_minus(t, flavour);
+    else
+        gri_text_put(t, "+");
+    gri_text_put(t, " ");
+    gri_put_scalar(t, s, sum->term[1 - first], flavour);
+    gri_text_put(t, ")");
+}
+
 void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavour flavour)
 {
+    if (node >= s->n_nodes) {
+        put_sum(t, s, &s->sum[node - s->n_nodes], flavour);
+        return;
+    }
     gri_put_name(t, s->node[node].name, flavour);
 }
 
@@ -171,7 +199,7 @@ void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavou
 /* A constant without a name is its number. */
 static bool is_nameless(const gri_scalars *s, uint32_t node)
 {
-    return s->node[node].leaf && !s->node[node].named;
+    return node < s->n_nodes && s->node[node].leaf && !s->node[node].named;
 }
 
 bool gri_has_symbol(const gri_scalars *s, const gri_scalar_edge *e)
@@ -212,10 +240,7 @@ void gri_put_symbol(gri_text *t, const gri_scalars *s, const gri_scalar_edge *e,
         return;
     }
     if (e->factor == -1) {
-        if (flavour == GRI_LATEX)
-            gri_text_put(t, "-");
-        else
-            gri_text_symbol(t, "−", "-");
+        put_minus(t, flavour);
     } else if (e->factor != 1) {
         put_number(t, e->factor, flavour);
         gri_text_put(t, flavour == GRI_LATEX ? "\\," : " ");
