@@ -107,7 +107,7 @@ next: Step 1 of 21: ∂E/∂E = 1
 last: Step 21 of 21: ∂E/∂w4 += ∂E/∂net_h2 · i2 = 0.00995425 · 0.1 = 0.000995425
 back: Step 20 of 21: ∂E/∂w3 += ∂E/∂net_h2 · i1 = 0.00995425 · 0.05 = 0.000497713
 first: Step 0 of 21: Nothing has arrived yet: take the first step.
-slider: Step 4 of 21: ∂E/∂o1 += ∂E/∂E1 · ∂E1/∂o1 = 1 · 0.741365 = 0.741365
+slider: Step 4 of 21: ∂E/∂o1 += ∂E/∂E1 · (o1 − t1) = 1 · 0.741365 = 0.741365
 address #step=4
 link: Step 12 of 21: ∂E/∂h1 += ∂E/∂net_o2 · w7 = −0.0380982 · 0.5 = −0.0190491
 Pause

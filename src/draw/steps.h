@@ -89,7 +89,7 @@ enum {
     GRI_STEP_NAME_CHARACTERS = 48,
     GRI_STEP_SYMBOL_CHARACTERS = 96,
     GRI_STEP_TITLE_CHARACTERS = 400,
-    GRI_STEP_PART_BYTES = 2048,
+    GRI_STEP_PART_BYTES = 4096,
     GRI_STEP_DIGITS = 6
 };
 
@@ -107,6 +107,8 @@ typedef struct gri_steps_out {
    error set otherwise. */
 const gri_steps *gri_steps_out_begin(gri_steps_out *out, gr_steps steps, const char *what, gri_target target,
                                      gr_writer *write, void *user, const gr_steps_style *style);
+/* Begins writing plain text of the same steps in the same style to someone who measures it. */
+void gri_steps_out_measure(gri_steps_out *to, const gri_steps_out *out, gr_writer *write, void *user);
 /* GR_ERR_IO, set, if the writer refused. */
 gr_status gri_steps_out_end(gri_steps_out *out, gr_steps steps, const char *what);
 

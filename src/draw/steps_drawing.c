@@ -82,8 +82,7 @@ static bool measure(const char *text, size_t length, void *user)
 static void ruler_begin(gri_steps_out *to, const gri_steps_out *out, ruler *r)
 {
     *r = (ruler){.width = 0};
-    *to = (gri_steps_out){.s = out->s, .target = GRI_TO_TEXT, .digits = out->digits};
-    gri_text_begin(&to->text, measure, r, out->text.ascii);
+    gri_steps_out_measure(to, out, measure, r);
 }
 
 /* The widest that the node gets at any position, in points: its value, and each sum that it holds on the way. */

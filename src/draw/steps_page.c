@@ -257,37 +257,49 @@ static const char *svg_element(const char *svg)
     return begin && strstr(begin, "</svg>") ? begin : NULL;
 }
 
-/* Whether each number and edge has its element. Graphviz writes them in the order in which it was given them, nodes that
-   an edge needs before it, so one way through the text is nearly enough: what is not ahead is looked for from the start. */
-static bool has_id(const char *svg, const char **at, const char *prefix, uint32_t i)
+/* Marks what the ids of an SVG name: numbers first, then edges. */
+static void mark_ids(const gri_steps *s, const char *svg, uint8_t *marks)
 {
-    char id[32];
-    snprintf(id, sizeof id, " id=\"%s%lu\"", prefix, (unsigned long)i);
-    const char *found = strstr(*at, id);
-    if (!found) found = strstr(svg, id);
-    if (found) *at = found;
-    return found;
+    static const char start[] = " id=\"gr_";
+    for (const char *at = svg; (at = strstr(at, start));) {
+        at += sizeof start - 1;
+        const bool node = *at == 'n', edge = *at == 'e';
+        const uint32_t most = node ? s->n_numbers : edge ? s->n_edges : 0;
+        uint64_t i = 0;
+        const char *digit = at + 1;
+        for (; *digit >= '0' && *digit <= '9' && i < most; digit++) i = 10 * i + (uint64_t)(*digit - '0');
+        if (digit > at + 1 && *digit == '"' && i < most) marks[node ? i : s->n_numbers + i] = 1;
+    }
+}
+
+static gr_status check_ids(gr_graph *g, const char *what, const gri_steps *s, const char *svg)
+{
+    const size_t n = (size_t)s->n_numbers + s->n_edges;
+    uint8_t *marks = gri_alloc_zeroed(&g->memory, n);
+    if (!marks) return gri_fail_memory(g, what, n);
+    mark_ids(s, svg, marks);
+    const uint8_t *lost = memchr(marks, 0, n);
+    const size_t i = lost ? (size_t)(lost - marks) : n;
+    gri_free(&g->memory, marks, n);
+    if (i == n) return GR_OK;
+    const bool node = i < s->n_numbers;
+    return gri_fail(
+        g, GR_ERR_FORMAT,
+        "%s: the SVG has no element gr_%c%zu: it must be made of what gr_steps_write_dot writes for "
+        "GR_STEPS_PAGE and these steps",
+        what, node ? 'n' : 'e', node ? i : i - s->n_numbers);
 }
 
 static gr_status check_svg(gr_graph *g, const char *what, const gri_steps *s, const char *svg)
 {
-    const char *begin = svg_element(svg), *at = begin;
     if (!svg)
         return gri_fail(g, GR_ERR_ARGUMENT,
                         "%s: NULL for the SVG, which dot -Tsvg makes of what gr_steps_write_dot writes for "
                         "GR_STEPS_PAGE",
                         what);
+    const char *begin = svg_element(svg);
     if (!begin) return gri_fail(g, GR_ERR_FORMAT, "%s: this is no SVG: there is no element svg", what);
-    for (uint32_t i = 0; i < s->n_numbers + s->n_edges; i++) {
-        const bool node = i < s->n_numbers;
-        const uint32_t k = node ? i : i - s->n_numbers;
-        if (!has_id(begin, &at, node ? "gr_n" : "gr_e", k))
-            return gri_fail(g, GR_ERR_FORMAT,
-                            "%s: the SVG has no element gr_%c%lu: it must be made of what gr_steps_write_dot "
-                            "writes for GR_STEPS_PAGE and these steps",
-                            what, node ? 'n' : 'e', (unsigned long)k);
-    }
-    return GR_OK;
+    return check_ids(g, what, s, begin);
 }
 
 static void put_svg(gri_steps_out *out, const char *svg)

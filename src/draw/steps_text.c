@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_DIGITS = 17 };
+enum { MOST_DIGITS = 17, MOST_OPERANDS = 12 };
 
 /* ---- Beginning and end ---- */
 
@@ -34,6 +34,14 @@ const gri_steps *gri_steps_out_begin(gri_steps_out *out, gr_steps steps, const c
     out->digits = digits ? digits : GRI_STEP_DIGITS;
     gri_text_begin(&out->text, write, user, style && style->ascii);
     return s;
+}
+
+void gri_steps_out_measure(gri_steps_out *to, const gri_steps_out *out, gr_writer *write, void *user)
+{
+    to->s = out->s; /* its buffer is left as it is: this is called for each part of each line */
+    to->target = GRI_TO_TEXT;
+    to->digits = out->digits;
+    gri_text_begin(&to->text, write, user, out->text.ascii);
 }
 
 gr_status gri_steps_out_end(gri_steps_out *out, gr_steps steps, const char *what)
@@ -220,7 +228,7 @@ static void put_edge_part(gri_steps_out *out, const gri_step *step, int part)
     }
 }
 
-/* "= sigmoid(net_h1)"; each operand once. */
+/* "= sigmoid(net_h1)"; each operand once, as far as one can take them in. */
 static void put_formula(gri_steps_out *out, const gri_step_number *number)
 {
     const gri_step_edge *edge = gri_steps_edges(out->s) + number->first_edge;
@@ -228,11 +236,15 @@ static void put_formula(gri_steps_out *out, const gri_step_number *number)
     put(out, "= ");
     gri_put_foreign(out, *operation ? operation : "f", GRI_STEP_NAME_CHARACTERS);
     put(out, "(");
-    for (uint32_t i = 0; i < number->n_edges; i++) {
+    for (uint32_t i = 0, shown = 0; i < number->n_edges; i++) {
         bool before = false;
         for (uint32_t k = 0; k < i && !before; k++) before = edge[k].to == edge[i].to;
         if (before) continue;
         if (i > 0) put(out, ", ");
+        if (shown++ == MOST_OPERANDS) {
+            gri_text_symbol(&out->text, "…", "...");
+            break;
+        }
         gri_put_number_name(out, edge[i].to);
     }
     put(out, ")");
@@ -315,9 +327,11 @@ static bool keep_part(const char *text, size_t length, void *user)
 
 size_t gri_step_part_columns(const gri_steps_out *out, const gri_step *step, int part)
 {
-    part_text p = {.used = 0};
-    gri_steps_out to = {.s = out->s, .target = GRI_TO_TEXT, .digits = out->digits};
-    gri_text_begin(&to.text, keep_part, &p, out->text.ascii);
+    part_text p;
+    p.used = 0;
+    p.text[0] = '\0';
+    gri_steps_out to;
+    gri_steps_out_measure(&to, out, keep_part, &p);
     gri_put_step_part(&to, step, part);
     gri_text_end(&to.text);
     return gri_columns(p.text);
