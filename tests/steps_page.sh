@@ -55,7 +55,7 @@ var edge = document.querySelectorAll('g.edge.now');
 say('edges ' + edge.length + ' ' + edge[0].id + ' ' + edge[0].getAttribute('class'));
 say('done ' + document.querySelectorAll('g.edge.done').length + ' ahead ' + document.querySelectorAll('g.edge.ahead').length +
     ' idle ' + document.querySelectorAll('g.edge.idle').length);
-say('arrows ' + Array.from(edge[0].querySelectorAll('polygon')).map(function (p) { return p.style.display || 'shown'; }));
+say('arrows ' + Array.from(edge[0].querySelectorAll('polygon')).map(function (p) { return p.getAttribute('class'); }));
 var row = document.querySelector('#numbers tr.now');
 say('number ' + Array.from(row.children).map(function (c) { return c.textContent; }).join(', ') + ', ' + row.className);
 say('in the drawing ' + of(row.getAttribute('data-of')).querySelectorAll('text')[1].textContent + ', ' +
@@ -91,7 +91,7 @@ live polite
 row 1 8
 edges 1 gr_e12 edge now back
 done 6 ahead 13 idle 10
-arrows shown,none
+arrows head,stub
 number h1, 0.59327, 0.0553994, 1 of 2, partial now
 in the drawing grad 0.0553994 + …, node partial to
 right: Step 9 of 21: ∂E/∂h2 += ∂E/∂net_o1 · w6 = 0.138499 · 0.45 = 0.0623244

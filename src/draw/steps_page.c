@@ -41,14 +41,14 @@ static const char *const page_style[] = {
     "#now p { margin: 0; overflow-wrap: anywhere; }\n",
     "#formula { font-size: 1.25rem; font-variant-numeric: tabular-nums; }\n",
     "#note { color: var(--soft); min-height: 1.45em; font-variant-numeric: tabular-nums; }\n",
-    ".columns { display: grid; grid-template-columns: minmax(24rem, 1fr) minmax(24rem, 3fr); gap: 1.5rem; "
+    ".columns { display: grid; grid-template-columns: minmax(23rem, 1fr) minmax(24rem, 3fr); gap: 1.25rem; "
     "}\n",
     "@media (max-width: 56rem) { .columns { grid-template-columns: minmax(0, 1fr); } }\n",
     ".list { max-height: 24rem; overflow: auto; border: 1px solid var(--line); border-radius: .4rem; "
     "position: relative; }\n",
-    "table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; "
+    "table { border-collapse: collapse; width: 100%; font-size: .88rem; font-variant-numeric: tabular-nums; "
     "}\n",
-    "th, td { text-align: left; padding: .18rem .6rem; vertical-align: top; font-weight: normal; }\n",
+    "th, td { text-align: left; padding: .18rem .5rem; vertical-align: top; font-weight: normal; }\n",
     "thead th { position: sticky; top: 0; background: #f0f0f0; font-weight: 600; white-space: nowrap; }\n",
     "tbody tr { border-top: 1px solid #eee; }\n",
     "tbody tr.partial .state, tbody tr.complete .adjoint { font-weight: 700; }\n",
@@ -65,6 +65,7 @@ static const char *const page_style[] = {
     "g.edge.done polygon { fill: #000; }\n",
     "g.edge.now path { stroke: var(--now); stroke-width: 4.5; stroke-dasharray: 10 5; }\n",
     "g.edge.now polygon { stroke: var(--now); fill: var(--now); stroke-width: 3; }\n",
+    "g.edge.now polygon.stub { stroke-width: 4.5; }\n",
     "g.edge.done text, g.edge.now text { fill: #000; }\n",
     "g.edge.now text { font-weight: 700; }\n",
     "g.edge.idle path { stroke: #999; stroke-width: .9; stroke-dasharray: 1 4; }\n",
@@ -109,7 +110,13 @@ static const char *const page_script[] = {
     "    g.querySelector('title').textContent = texts[0].textContent;\n",
     "  });\n",
     "  all('.figure g.edge').forEach(function (g) {\n",
-    "    edges[g.id] = { g: g, arrows: g.querySelectorAll('polygon'), idle: true };\n",
+    "    var arrows = Array.prototype.map.call(g.querySelectorAll('polygon'), function (head) {\n",
+    "      var p = head.getAttribute('points').split(' ').map(function (xy) { return "
+    "xy.split(',').map(Number); });\n",
+    "      var stub = p.length < 3 ? p : [[(p[0][0] + p[2][0]) / 2, (p[0][1] + p[2][1]) / 2], p[1]];\n",
+    "      return { g: head, head: p.join(' '), stub: stub.join(' ') };\n",
+    "    });\n",
+    "    edges[g.id] = { g: g, arrows: arrows, idle: true };\n",
     "    g.querySelector('title').textContent = '';\n",
     "  });\n",
     "  all('#numbers tbody tr').forEach(function (row) { numbers[row.getAttribute('data-of')] = row; });\n",
@@ -125,13 +132,19 @@ static const char *const page_script[] = {
     "    var row = numbers[of];\n",
     "    if (row) row.querySelector('.' + name).textContent = text;\n",
     "  }\n",
-    "  /* Arrows: the first points at the operand, the second at the result. */\n",
+    "  /* Of two arrows the first points at the operand, the second at the result. The one that is not "
+    "meant\n",
+    "     becomes a line that goes on to the node. */\n",
+    "  function point(arrow, head) {\n",
+    "    arrow.g.setAttribute('points', head ? arrow.head : arrow.stub);\n",
+    "    arrow.g.setAttribute('class', head ? 'head' : 'stub');\n",
+    "  }\n",
     "  function edge(name, state, back) {\n",
     "    var e = edges[name];\n",
     "    look(e.g, 'edge', state + (back ? ' back' : ' forth'));\n",
     "    if (e.arrows.length < 2) return;\n",
-    "    e.arrows[0].style.display = back ? '' : 'none';\n",
-    "    e.arrows[1].style.display = back ? 'none' : '';\n",
+    "    point(e.arrows[0], back);\n",
+    "    point(e.arrows[1], !back);\n",
     "  }\n",
     "  function adjoint(of, state, sum, arrived) {\n",
     "    var n = nodes[of];\n",
@@ -403,7 +416,7 @@ static void put_note(gri_steps_out *out, const gri_step *step)
     if (arrivals > 1) gri_put_step_part(out, step, GRI_PART_ARRIVAL);
     if (step->arrival > 1) put(out, " ");
     gri_put_step_part(out, step, GRI_PART_SUM);
-    put(out, arrivals == 1 ? "complete" : step->arrival == arrivals ? "; complete" : "");
+    if (arrivals == 1) put(out, "complete");
 }
 
 static void put_step_row(gri_steps_out *out, uint32_t i)

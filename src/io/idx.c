@@ -166,6 +166,7 @@ static void adopt(gr_graph *g, void *block, size_t bytes)
 {
     gri_owned *owned = block;
     owned->bytes = bytes;
+    owned->end = NULL;
     owned->next = g->owned;
     g->owned = owned;
 }
