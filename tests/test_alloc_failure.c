@@ -229,12 +229,12 @@ static double stepping(gr_graph *g)
     const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), x = gr_full(g, GR_F64, GR_SHAPE(1, 3), 0.5);
     const gr_steps steps = gr_steps_create(total(gr_square(gr_tanh(gr_matmul(x, w)))),
                                            &(gr_steps_options){.forward = true});
-    char svg[4096] = "<svg></svg>";
-    size_t length = 5;
-    for (int i = 0; i < 60; i++)
-        length += (size_t)snprintf(svg + length, sizeof svg - length, "<g id=\"gr_n%d\"/><g id=\"gr_e%d\"/>",
-                                   i, i);
-    snprintf(svg + length, sizeof svg - length, "</svg>");
+    char svg[4096] = "<svg>", part[64];
+    for (int i = 0; i < 60; i++) {
+        snprintf(part, sizeof part, "<g id=\"gr_n%d\"/><g id=\"gr_e%d\"/>", i, i);
+        strcat(svg, part);
+    }
+    strcat(svg, "</svg>");
     double sum = 0;
     gr_step step = {.sum = 0};
     while (gr_steps_next(steps, &step)) sum += step.sum;
@@ -278,7 +278,7 @@ static double naming(gr_graph *g)
     size_t length = 0;
     gr_anomaly_begin(g, NULL);
     for (int i = 0; i < 40; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "block%d", i);
         gr_name_scope_begin(g, name);
         gr_name_scope_begin(g, "inner");
