@@ -21,10 +21,12 @@ static const char *const page_style[] = {
     "main { max-width: 90rem; margin: 0 auto; padding: 1rem 1.25rem 2rem; }\n",
     "h1 { font-size: 1.35rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }\n",
     "h2 { font-size: 1rem; margin: 0 0 .4rem; }\n",
-    ".figure { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem; }\n",
-    ".figure svg { display: block; margin: 0 auto; height: auto; max-width: 100%; min-width: min(100%, "
-    "44rem); }\n",
-    ".bar { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: .75rem 0 .5rem; }\n",
+    ".figure { overflow-x: auto; border: 1px solid var(--line); border-radius: .4rem; padding: .5rem;\n",
+    "  margin-bottom: 1rem; }\n",
+    ".figure svg { display: block; margin: 0 auto; height: auto; max-width: 100%; max-height: 75vh;\n",
+    "  min-width: 44rem; }\n",
+    ".bar { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; margin: 0; padding: .5rem 0; "
+    "}\n",
     ".bar[hidden] { display: none; }\n",
     "button { font: inherit; padding: .3rem .9rem; border: 1px solid #767676; border-radius: .35rem; "
     "background: #f4f4f4;\n",
@@ -35,7 +37,8 @@ static const char *const page_style[] = {
     ":focus-visible { outline: 3px solid #0072b2; outline-offset: 2px; }\n",
     "#slider { flex: 1 1 12rem; accent-color: #0072b2; }\n",
     "#count { min-width: 8.5rem; text-align: right; font-variant-numeric: tabular-nums; }\n",
-    "#now { min-height: 4.4rem; margin: 0 0 1rem; padding: .5rem .8rem; border-left: .4rem solid "
+    ".top { position: sticky; top: 0; z-index: 1; background: #fff; padding-bottom: .6rem; }\n",
+    "#now { min-height: 4.4rem; margin: 0; padding: .5rem .8rem; border-left: .4rem solid "
     "var(--now);\n",
     "  background: #faf7f2; }\n",
     "#now p { margin: 0; overflow-wrap: anywhere; }\n",
@@ -83,9 +86,11 @@ static const char *const page_style[] = {
     "@media print {\n",
     "  main { padding: 0; max-width: none; }\n",
     "  .bar, .help { display: none; }\n",
+    "  .top { position: static; }\n",
     "  .list { max-height: none; overflow: visible; }\n",
     "  .columns { display: block; }\n",
     "  thead th { position: static; }\n",
+    "  .figure svg { min-width: 0; max-height: none; }\n",
     "  .figure, tr { break-inside: avoid; }\n",
     "  * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }\n",
     "}\n",
@@ -482,7 +487,7 @@ static void put_head(gri_steps_out *out, const gr_steps_style *style)
 static void put_controls(gri_steps_out *out)
 {
     put(out,
-        "<div class=\"bar\" role=\"group\" aria-label=\"Steps\" hidden>\n"
+        "<div class=\"top\">\n<div class=\"bar\" role=\"group\" aria-label=\"Steps\" hidden>\n"
         "<button type=\"button\" id=\"first\">First</button>\n"
         "<button type=\"button\" id=\"back\">Back</button>\n"
         "<button type=\"button\" id=\"play\">Play</button>\n"
@@ -494,14 +499,14 @@ static void put_controls(gri_steps_out *out)
              "<div id=\"now\" role=\"status\" aria-live=\"polite\" aria-atomic=\"true\" "
              "data-start=\"Nothing has arrived yet: take the first step.\">"
              "<p id=\"formula\">Each step takes one edge: the adjoint that comes in, times the local "
-             "derivative, is added to the adjoint of the operand.</p><p id=\"note\"></p></div>\n");
+             "derivative, is added to the adjoint of the operand.</p><p id=\"note\"></p></div>\n</div>\n");
 }
 
 static void put_page(gri_steps_out *out, const char *svg, const gr_steps_style *style)
 {
     put_head(out, style);
-    put_svg(out, svg);
     put_controls(out);
+    put_svg(out, svg);
     put(out, "<div class=\"columns\">\n");
     put_numbers(out);
     put_steps(out);
