@@ -28,7 +28,8 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks
- *   autograd.h  gradients, of any order
+ *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
+ *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
@@ -46,6 +47,7 @@
 #include "gradus/tensor.h"
 #include "gradus/ops.h"
 #include "gradus/autograd.h"
+#include "gradus/functional.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/check.h"

@@ -203,10 +203,67 @@ static double shadowing(gr_graph *g)
     return (double)length + report.result.exact + report.rows[0].lost + (double)report.operations;
 }
 
+static gr_tensor scalar_function(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n;
+    const gr_tensor y = gr_matmul(gr_tanh(gr_mul(in[0], *(gr_tensor *)user)), in[1]);
+    return total(gr_add(gr_square(gr_logsumexp(y, GR_AXES(0), true)), gr_max(y, GR_AXES(1), true)));
+}
+
+/* Both walks, recorded and not, of results and of a function, and what is put together of them. */
+static double functional(gr_graph *g)
+{
+    gr_tensor p = parameter(g, "p", GR_SHAPE(2, 4));
+    const gr_tensor inputs[] = {gr_full(g, GR_F64, GR_SHAPE(2, 4), 0.7),
+                                gr_full(g, GR_F64, GR_SHAPE(4, 3), 0.2)};
+    gr_tensor products[2], values[3], tangent;
+    gr_function_hvp(g, scalar_function, 2, inputs, &p, inputs, products, &values[0]);
+    double result = sum_of(products[0]) + sum_of(products[1]) + sum_of(values[0]);
+    values[1] = gr_function_hessian(g, scalar_function, 2, inputs, &p, 0, 1, NULL);
+    values[2] = gr_function_jvp(g, scalar_function, 2, inputs, &p, inputs, NULL);
+    gr_backward(gr_add(total(values[1]), gr_add(values[2], total(products[0]))));
+    result += sum_of(gr_gradient(p));
+    gr_no_grad_begin(g);
+    result += sum_of(gr_function_hessian_diagonal(g, scalar_function, 2, inputs, &p, 1, NULL));
+    gr_function_vjp(g, scalar_function, 2, inputs, &p, GR_NONE, products, &values[0]);
+    gr_no_grad_end(g);
+    const gr_tensor parts[] = {p, p}, y = gr_square(gr_concat(2, parts, 0));
+    gr_jvp(1, &y, 1, &p, inputs, &tangent);
+    return result + sum_of(products[1]) + sum_of(tangent) + sum_of(gr_jacobian(y, p)) +
+           sum_of(gr_jacobian(total(y), p));
+}
+
 static bool add_up(const char *text, size_t length, void *user)
 {
     for (size_t i = 0; i < length; i++) *(double *)user += (double)text[i];
     return true;
+}
+
+static double deriving(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), b = parameter(g, "bias", GR_SHAPE(2));
+    const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(2, 3), 0.3);
+    const gr_tensor h = gr_named(gr_softmax(gr_add(gr_matmul(x, w), b), 1), "h");
+    const gr_tensor loss = gr_named(gr_sum(gr_square(gr_relu(h)), GR_ALL_AXES, false), "loss");
+    const gr_element_names names = {w, "w1 w2 w3 w4 w5 w6"};
+    double result = 0;
+    for (int named = 0; named < 2; named++) {
+        const gr_paths_options o = {
+            .by_element = 3, .only_named = named, .top = 5, .names = {.lists = &names, .n_lists = 1}};
+        gr_paths *p = gr_paths_create(loss, w, &o);
+        if (!p) return NAN;
+        size_t length[3] = {0};
+        for (int form = 0; form < 3; form++)
+            gr_paths_write_string(p, NULL, 0, &length[form], &(gr_paths_format){.form = (gr_paths_form)form});
+        result += p->total + p->count + p->gradient + (double)(length[0] + length[1] + length[2]);
+        gr_paths_release(p);
+        gr_shares *s = gr_shares_create(loss, w, &o);
+        if (!s) return NAN;
+        gr_shares_write_string(s, NULL, 0, &length[0], &(gr_paths_format){.form = GR_PATHS_DOT});
+        result += s->gradient + s->shares[0].value + (double)length[0];
+        gr_shares_release(s);
+    }
+    return result;
 }
 
 static double drawing(gr_graph *g)
@@ -318,8 +375,10 @@ static double checkpointing(gr_graph *g)
     const gr_tensor y = gr_checkpoint(g, under_two, 1, &x, &o),
                     loss = gr_mean(gr_square(y), GR_ALL_AXES, false);
     gr_grad(1, &loss, 1, &x, NULL, &(gr_grad_options){.record = true}, &gradient);
-    gr_backward(gr_add(loss, total(gr_square(gradient))));
-    return sum_of(gr_gradient(x)) + sum_of(gr_gradient(o.w)) + gr_item(loss);
+    gr_backward_with(gr_add(loss, total(gr_square(gradient))), &(gr_backward_options){.retain = true});
+    gr_tensor product = GR_NONE;
+    gr_hvp(loss, 1, &x, &x, &product);
+    return sum_of(gr_gradient(x)) + sum_of(gr_gradient(o.w)) + gr_item(loss) + sum_of(product);
 }
 
 typedef struct scenario {
@@ -332,7 +391,9 @@ static const scenario scenarios[] = {
     {"network", network},
     {"checking", checking},
     {"shadowing", shadowing},
+    {"functional", functional},
     {"drawing", drawing},
+    {"deriving", deriving},
     {"stepping", stepping},
     {"hooking", hooking},
     {"naming", naming},

@@ -92,6 +92,8 @@ static void test_values(void)
     CHECK(gr_is_valid(gr_one_hot(gr_cast(zero, GR_I32), 2, GR_F64)));
     CHECK(!gr_is_valid(gr_cast(gr_scale(x, 1e300), GR_F32)));
     expect("cast");
+    /* What is made of no operands is data. */
+    CHECK(gr_is_valid(gr_scalar(g, GR_F64, NAN)) && gr_is_valid(gr_full(g, GR_F32, GR_SHAPE(2), -INFINITY)));
     /* Without recording, and for a scalar and f32. */
     gr_no_grad_begin(g);
     CHECK(!gr_is_valid(gr_sqrt(gr_scalar(g, GR_F32, -1))));
@@ -143,6 +145,13 @@ static void test_origins(void)
     CHECK(gr_backward(loss) == GR_ERR_NOT_FINITE && !gr_has_gradient(p));
     CHECK_TEXT(gr_graph_error(g), "backward: log (y = ");
     expect("the value became -inf at [0]");
+    /* And of the gradient by exp its value, which was infinite already. */
+    CHECK(gr_anomaly_end(g) == GR_OK);
+    const gr_tensor overflown = total(gr_exp(gr_add_scalar(p, 1000)));
+    CHECK(gr_anomaly_begin(g, NULL) == GR_OK);
+    CHECK(gr_backward(overflown) == GR_ERR_NOT_FINITE);
+    CHECK_TEXT(gr_graph_error(g), "backward: exp (y = ");
+    expect("the value became inf at [0]: operand 1, add_scalar f64 [3] from 1000 to 1000");
     end();
 }
 
@@ -185,7 +194,8 @@ static void test_gradients(void)
             CHECK(!gr_has_gradient(p) && !gr_has_gradient(q));
             /* Nothing has changed: without the mode the same walk succeeds. */
             CHECK(gr_anomaly_end(g) == GR_OK && gr_backward(loss) == GR_OK);
-            CHECK(GR_AT(gr_gradient(p), 0) == 6 && isnan(GR_AT(gr_gradient(p), 1)));
+            CHECK(GR_AT(gr_gradient(p), 0) == 6 && GR_AT(gr_gradient(p), 1) == 0); /* q is 0 there */
+            CHECK(isinf(GR_AT(gr_gradient(q), 1)));
             CHECK(gr_anomaly_begin(g, NULL) == GR_OK);
             end();
         }
@@ -247,6 +257,39 @@ static void test_what_arrives(void)
     end();
 }
 
+/* ---- Tangents ---- */
+
+static void test_tangents(void)
+{
+    for (way = 0; way < 3; way++)
+        for (int record = 0; record < 2; record++) {
+            begin(false, false);
+            const gr_tensor p = param("p", 0.5, 2), q = param("q", 2, 0), x = gr_named(gr_mul(p, q), "x");
+            gr_name_scope_begin(g, "made here");
+            const gr_tensor y = pole(x);
+            gr_name_scope_end(g);
+            const gr_tensor loss = total(gr_scale(y, 3)), t = gr_full(g, GR_F64, GR_SHAPE(2), 4);
+            gr_tensor result;
+            if (!record) gr_no_grad_begin(g);
+            CHECK(gr_jvp(1, &loss, 1, &q, &t, &result) == GR_ERR_NOT_FINITE && !gr_is_valid(result));
+            expect("jvp: pole (y = x) in made here: the tangent became inf at [1]: operand 1, x f64 [2] from "
+                   "0 to 1; tangent of operand 1 from 2 to 8");
+            const gr_tensor bad = gr_constant(g, GR_F64, GR_SHAPE(2), (double[]){1, NAN});
+            CHECK(gr_jvp(1, &loss, 1, &q, &bad, &result) == GR_ERR_NOT_FINITE);
+            expect("jvp: the tangent given for q f64 [2] is nan at [1]");
+            /* Nothing has changed; and what is fine goes on. */
+            CHECK(gr_jvp(1, &x, 1, &q, &t, &result) == GR_OK && GR_AT(result, 1) == 8);
+            CHECK(gr_anomaly_end(g) == GR_OK && gr_jvp(1, &loss, 1, &q, &t, &result) == GR_OK);
+            CHECK(isinf(gr_item(result)));
+            CHECK(gr_anomaly_begin(g, &(gr_anomaly_options){.allow_data = true}) == GR_OK);
+            CHECK(gr_jvp(1, &x, 1, &q, &bad, &result) == GR_OK && isnan(GR_AT(result, 1)));
+            CHECK(gr_jvp(1, &x, 1, &q, &t, &result) == GR_OK);
+            if (!record) gr_no_grad_end(g);
+            end();
+        }
+    way = 0;
+}
+
 /* ---- On and off ---- */
 
 static void test_states(void)
@@ -296,6 +339,7 @@ int main(void)
     RUN(test_gradients);
     RUN(test_inside_rules);
     RUN(test_what_arrives);
+    RUN(test_tangents);
     RUN(test_states);
     RUN(test_long);
     return TEST_EXIT;

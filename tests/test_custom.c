@@ -170,6 +170,17 @@ static const gr_op product = {.name = "product",
                               .vjp_all = product_rule,
                               .pull = pull_of_second};
 
+/* One that also gives what nobody asked for, and of no possible shape. */
+static gr_status greedy_rule(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
+{
+    const gr_status status = product_rule(c, gy, needed, contributions);
+    for (int i = 0; i < c->n; i++)
+        if (!needed[i]) contributions[i] = gr_ones(c->graph, GR_F64, GR_SHAPE(99));
+    return status;
+}
+static const gr_op greedy = {
+    .name = "greedy", .arity = 3, .infer = product_infer, .forward = product_forward, .vjp_all = greedy_rule};
+
 static gr_tensor product_of(gr_graph *g, int n, const gr_tensor *in, void *user)
 {
     (void)user;
@@ -193,6 +204,10 @@ static void one_rule_for_all(void)
     CHECK(gr_grad(1, &y, 1, &a, &ones, &(gr_grad_options){.record = true}, &gradient) == GR_OK);
     CHECK(asked == 2 && !wanted[0] && wanted[1] && wanted[2]);
     CHECK(GR_AT(gradient, 0) == 44 && GR_AT(gradient, 1) == 66 && gr_requires_grad(gradient));
+
+    y = gr_apply(g, &greedy, 3, in, NULL);
+    CHECK(gr_grad(1, &y, 1, &b, &ones, NULL, &gradient) == GR_OK);
+    CHECK(GR_AT(gradient, 0) == 22 && GR_AT(gradient, 1) == 33);
 
     gr_check_result result; /* and where it broadcasts, to second order */
     gr_set_requires_grad(z, true);

@@ -88,8 +88,8 @@ static void test_observing(void)
     CHECK(gr_grad(1, &loss, 1, &h, NULL, &(gr_grad_options){.retain = true}, &gradient) == GR_OK);
     CHECK(of_h.calls == 3 && of_h.first[2] == 5 && of_p.calls == 2 && is(gradient, 5, 5));
     /* An output that leads to no input is not differentiated. */
-    const gr_tensor outputs[] = {loss, total(data)};
-    CHECK(gr_grad(2, outputs, 1, &p, NULL, NULL, &gradient) == GR_OK);
+    const gr_tensor outputs[] = {loss, data}, cotangents[] = {{0}, gr_ones(g, GR_F64, GR_SHAPE(2))};
+    CHECK(gr_grad(2, outputs, 1, &p, cotangents, NULL, &gradient) == GR_OK);
     CHECK(of_data.calls == 1 && of_p.calls == 3 && of_unused.calls == 0);
     gr_scope_end(scope, 0, NULL);
     gr_graph_destroy(g);
@@ -508,6 +508,57 @@ static void test_walk_inside(void)
     gr_graph_destroy(g);
 }
 
+/* ---- Forward mode ---- */
+
+static gr_tensor hooked_inside(gr_graph *graph, int n, const gr_tensor *in, void *user)
+{
+    (void)graph, (void)n;
+    const gr_tensor y = gr_square(in[0]);
+    gr_add_hook(y, observe, user);
+    gr_add_hook(y, times, NUMBER(three));
+    return total(gr_mul(y, in[0]));
+}
+
+/* Tangents are no gradients: hooks are not called with them; but with the gradients of what is made of them. */
+static void test_tangents(void)
+{
+    g = gr_graph_create(NULL);
+    record seen = {0};
+    const gr_tensor p = param("p", 3, 5), t = gr_ones(g, GR_F64, GR_SHAPE(2)), h = gr_exp(gr_log(p));
+    const gr_tensor y = gr_norm(gr_square(gr_checkpoint(g, hooked_inside, 1, &h, &seen)), GR_ALL_AXES, false);
+    gr_add_hook(p, observe, &seen);
+    gr_add_hook(h, times, NUMBER(two));
+    gr_tensor tangent, gradient, hv;
+    for (int k = 0; k < 2; k++) {
+        if (k) gr_no_grad_begin(g);
+        CHECK(gr_jvp(1, &y, 1, &p, &t, &tangent) == GR_OK && seen.calls == 0);
+        CHECK_NEAR(gr_item(tangent), 2 * 152 * 3 * (9 + 25), 1e-9 * 31008);
+        if (k) gr_no_grad_end(g);
+    }
+    CHECK(gr_vjp(1, &y, 1, &p, NULL, &gradient) == GR_OK && seen.calls == 2);
+    CHECK_NEAR(GR_AT(gradient, 0), 2 * (2 * 152 * (9 + 3 * 18)), 1e-9 * 38304);
+    const gr_tensor z = total(gr_square(p));
+    seen.calls = 0;
+    CHECK(gr_hvp(z, 1, &p, &t, &hv) == GR_OK && is(hv, 2, 2) && seen.calls == 1);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* What a function that is differentiated adds inside acts there. */
+static void test_in_functions(void)
+{
+    g = gr_graph_create(NULL);
+    record seen = {0};
+    const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(2), (double[]){1, 2});
+    gr_tensor gradient, value;
+    CHECK(gr_function_vjp(g, hooked_inside, 1, &x, &seen, GR_NONE, &gradient, &value) == GR_OK);
+    CHECK(seen.calls == 1 && seen.first[0] == 1 && gr_item(value) == 9);
+    CHECK(is(gradient, 1 + 3 * 2, 4 + 3 * 8));
+    CHECK(gr_item(gr_function_jvp(g, hooked_inside, 1, &x, &seen, &x, NULL)) == 27 && seen.calls == 1);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_observing);
@@ -522,5 +573,7 @@ int main(void)
     RUN(test_inside);
     RUN(test_misbehaving);
     RUN(test_walk_inside);
+    RUN(test_tangents);
+    RUN(test_in_functions);
     return TEST_EXIT;
 }

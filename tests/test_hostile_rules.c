@@ -53,6 +53,14 @@ static const gr_op product_at_once = {.name = "product",
                                       .forward = product_forward,
                                       .vjp_all = product_vjp_all,
                                       .pull = never};
+
+/* The same, but promising that the rule serves for tangents, and without a fast path. */
+static const gr_op symmetric = {.name = "product",
+                                .arity = 2,
+                                .infer = product_infer,
+                                .forward = product_forward,
+                                .vjp = product_vjp,
+                                .tangent = GR_TANGENT_SYMMETRIC};
 static const gr_op *tested = &product;
 
 static gr_tensor right(const gr_call *c, gr_tensor gy, int i) { return gr_mul(gy, c->operands[1 - i]); }
@@ -199,6 +207,21 @@ static gr_tensor build(gr_graph *g)
     return gr_sum(gr_mul(s.second, gr_apply(g, tested, 2, operands, NULL)), GR_ALL_AXES, false);
 }
 
+/* A walk over the loss, of one of the kinds that there are. */
+enum { BACKWARD, RECORDED, FORWARD, FORWARD_RECORDED, KINDS };
+static gr_status walk(gr_graph *g, int kind, gr_tensor loss)
+{
+    gr_tensor result, t = gr_ones(g, GR_F64, GR_SHAPE(2));
+    if (kind == BACKWARD) return gr_backward(loss);
+    if (kind == RECORDED)
+        return gr_grad(1, &loss, 1, &s.param, NULL, &(gr_grad_options){.record = true}, &result);
+    const bool record = kind == FORWARD_RECORDED;
+    if (!record) gr_no_grad_begin(g);
+    const gr_status status = gr_jvp(1, &loss, 1, &s.param, &t, &result);
+    if (!record) gr_no_grad_end(g);
+    return status;
+}
+
 static void stage_open(gr_graph *g)
 {
     s.other = gr_graph_create(NULL);
@@ -223,25 +246,24 @@ static void check_goes_on(gr_graph *g, const char *what)
     if (gr_graph_status(g) != GR_OK || p[0] != 9) printf("after %s: %s\n", what, gr_graph_error(g));
 }
 
-/* Each hostile rule in a walk that is not recorded, and in one that is, inside a scope; asked for one operand, and
-   for all. */
+/* Each hostile rule in each kind of walk, inside a scope; asked for one operand, and for all. */
 static void test_rules(void)
 {
+    static const gr_op *const products[] = {&product, &symmetric, &product_at_once};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
-        for (int way = 0; way < 4; way++) {
-            const bool record = way % 2;
-            tested = way < 2 ? &product : &product_at_once;
+        for (int way = 0; way < 3 * KINDS; way++) {
+            const int kind = way % KINDS;
             gr_graph *g = gr_graph_create(NULL);
             stage_open(g);
             s.outer = gr_scope_begin(g);
             rule = right;
             CHECK(gr_backward(build(g)) == GR_OK); /* gradients, for rules that would clear them */
-            gr_tensor loss = build(g), gradient;
+            tested = products[way / KINDS];
+            const gr_tensor loss = build(g);
             rule = all[k].rule;
             s.inner = GR_ERR_STATE;
-            const gr_status status = record ? gr_grad(1, &loss, 1, &s.param, NULL,
-                                                      &(gr_grad_options){.record = true}, &gradient)
-                                            : gr_backward(loss);
+            const gr_status status = walk(g, kind, loss);
+            tested = &product;
             CHECK(status == all[k].expected);
             if (status != all[k].expected) printf("%s: %s\n", all[k].name, gr_graph_error(g));
             CHECK(s.inner == GR_ERR_STATE);
@@ -258,7 +280,6 @@ static void test_rules(void)
             gr_graph_destroy(g);
         }
     }
-    tested = &product;
 }
 
 static gr_status fails_for_all(const gr_call *c, gr_tensor gy, const bool *needed, gr_tensor *contributions)
@@ -285,6 +306,32 @@ static void test_rule_for_all_fails(void)
     tested = &product_at_once;
     check_goes_on(g, "silence");
     tested = &product;
+    gr_graph_destroy(s.other);
+    gr_graph_destroy(g);
+}
+
+/* A rule that remembers a cotangent beyond its call finds that it is gone. */
+static gr_tensor remembered;
+static int rule_calls;
+static gr_tensor remembers(const gr_call *c, gr_tensor gy, int i)
+{
+    if (rule_calls++ == 2)
+        remembered = gy; /* of the second node: that of the first is a view of one number */
+    return right(c, rule_calls < 5 ? gy : remembered, i);
+}
+
+static void test_stale_cotangents(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    stage_open(g);
+    gr_tensor y = s.param;
+    for (int k = 0; k < 4; k++) {
+        const gr_tensor operands[] = {y, s.second};
+        y = gr_apply(g, &symmetric, 2, operands, NULL);
+    }
+    rule = remembers;
+    rule_calls = 0;
+    CHECK(gr_backward(gr_sum(y, GR_ALL_AXES, false)) == GR_ERR_STALE);
     gr_graph_destroy(s.other);
     gr_graph_destroy(g);
 }
@@ -446,6 +493,7 @@ int main(void)
 {
     RUN(test_rules);
     RUN(test_rule_for_all_fails);
+    RUN(test_stale_cotangents);
     RUN(test_reset_without_scopes);
     RUN(test_rules_that_write_and_walk);
     RUN(test_layouts);

@@ -254,8 +254,9 @@ static bool columns_are(gr_tensor t, const document_row *r, int64_t copies, cons
 
 static gr_tensor ones_like(gr_tensor t) { return gr_ones(g, gr_type_of(t), gr_shape_of(t)); }
 
-enum { BACKWARD, GRAD, RECORDED, WALKS };
-static const char *const walks[] = {"gr_backward", "gr_grad", "recorded gr_grad"};
+enum { BACKWARD, GRAD, RECORDED, WALKS, FORWARD = WALKS, FORWARD_RECORDED, ALL_WALKS };
+static const char *const walks[] = {"gr_backward", "gr_grad", "recorded gr_grad", "gr_jvp",
+                                    "recorded gr_jvp"};
 
 /* The gradient of sum y by x. */
 static gr_tensor gradient(gr_tensor y, gr_tensor x, int walk)
@@ -305,6 +306,27 @@ static void check_second(const document_row *r, gr_tensor x, gr_tensor first, in
     }
 }
 
+/* The tangent of y, for one of column i of x alone, is derivative i. Of no columns, it is 0. */
+static void check_forward(const document_row *r, gr_tensor y, gr_tensor x, int64_t copies, int walk)
+{
+    for (int i = 0; i < (r->n ? r->n : 1); i++) {
+        const gr_tensor place = gr_full(g, GR_I32, GR_SCALAR, i);
+        const gr_tensor unit = r->n ? gr_one_hot(place, r->n, type) : ones_like(x),
+                        t = gr_contiguous(gr_expand(unit, gr_shape_of(x)));
+        gr_tensor by = GR_NONE;
+        if (walk == FORWARD) gr_no_grad_begin(g);
+        CHECK(gr_jvp(1, &y, 1, &x, &t, &by) == GR_OK);
+        if (walk == FORWARD) gr_no_grad_end(g);
+        bool good = gr_is_valid(by);
+        for (int64_t copy = 0; good && copy < (copies ? copies : 1); copy++)
+            good = is(copies ? gr_at(by, 1, &copy) : gr_item(by), r->n ? r->first[i] : 0);
+        CHECK(good);
+        if (!good)
+            printf("  docs/kinks.md:%d: %s, %s: first by %s of element %d\n", r->line, r->text,
+                   gr_type_name(type), walks[walk], i);
+    }
+}
+
 /* `copies` times below each other, or, for 0, one without an axis for it. */
 static void check_row(const document_row *r, int64_t copies)
 {
@@ -334,6 +356,7 @@ static void check_row(const document_row *r, int64_t copies)
             if (!right) explain(r, "first", walk, by);
             if (walk == RECORDED) check_second(r, x, by, copies);
         }
+        for (int walk = FORWARD; walk < ALL_WALKS; walk++) check_forward(r, y, x, copies, walk);
     }
     CHECK(gr_graph_status(g) == GR_OK);
     gr_release(x);

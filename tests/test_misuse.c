@@ -255,7 +255,7 @@ static gr_status odd_infer(const gr_call *call, gr_layout *out)
 {
     const chaos *c = *(chaos *const *)call->attributes;
     const gr_status status = gr_infer_broadcast(call, out);
-    out->ndim += c->state % 97 == 0 ? 9 : 0;
+    if (status == GR_OK) out->ndim += c->state % 97 == 0 ? 9 : 0;
     return c->state % 89 == 0 ? GR_ERR_CALLBACK : status;
 }
 static gr_status odd_forward(const gr_call *call)

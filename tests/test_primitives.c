@@ -5,7 +5,8 @@
  *
  *   forward in f64 and f32 (and i32 where there is one) against the formula; shape and type of the result;
  *   the result does not depend on the layout, and the operands are not modified;
- *   first and second derivatives against differences, in f64.
+ *   first and second derivatives against differences, in f64;
+ *   tangents as the descriptor says they go, against the general way and against the rule.
  *
  * A registered primitive without a row fails, and so does a row that does not use its primitive. Adding a
  * primitive is adding a row.
@@ -683,6 +684,7 @@ static double f_add(double a, double b) { return a + b; }
 static double f_sub(double a, double b) { return a - b; }
 static double f_mul(double a, double b) { return a * b; }
 static double f_div(double a, double b) { return a / b; }
+static double f_mul_scaled(double a, double b) { return 2.5 * a * b; }
 static double f_neg(double x) { return -x; }
 static double f_square(double x) { return x * x; }
 static double f_sign(double x) { return (x > 0) - (x < 0); }
@@ -746,6 +748,7 @@ static const gr_op *find_op(const char *name)
         return EXPRESSION;                                                                   \
     }
 BUILD(b_scale, gr_scale(x[0], c->number))
+BUILD(b_mul_scaled, gr_apply(g, find_op("mul_scaled"), 2, x, &(double){2.5}))
 BUILD(b_add_scalar, gr_add_scalar(x[0], c->number))
 BUILD(b_pow_scalar, gr_pow_scalar(x[0], c->number))
 BUILD(b_detach, gr_detach(x[0]))
@@ -841,6 +844,7 @@ static const row rows[] = {
      .layout_tolerance = 16},
     {BINARY(minimum, fmin)},
     {BINARY(mul, f_mul), .integers = true},
+    {USE(mul_scaled, "ff", binary_cases, expect_elementwise), .formula2 = f_mul_scaled},
     {UNARY(neg, f_neg), .integers = true},
     {USE(norm, "f", reduction_cases, expect_fold), .fold = fold_norm, .gap = 0.1, .layout_tolerance = 16},
     {USE(normal, "", creation_cases, expect_creation), .formula1 = f_normal,
@@ -1143,6 +1147,93 @@ static void check_paths(gr_graph *g, const subject *s)
     check_same_gradients(s, fast, rule, 2e-5);
 }
 
+/* A number for element e that depends on nothing else. */
+static double weight(int64_t e, int64_t salt) { return (double)((e * 29 + salt * 7 + 5) % 61 - 30) / 16; }
+
+/* A tensor of such numbers in the shape of `like`, strided where that can be. */
+static gr_tensor weights_like(gr_graph *g, gr_tensor like, int64_t salt)
+{
+    static double data[MOST_ELEMENTS + 512];
+    const gr_shape shape = gr_shape_of(like);
+    const gr_type type = gr_type_of(like);
+    const layout how = shape.ndim > 1 ? TRANSPOSED : CONTIGUOUS;
+    CHECK(gr_count(like) <= (int64_t)(sizeof data / sizeof *data));
+    for (int64_t e = 0; e < gr_count(like); e++)
+        store(data, type, leaf_element(shape, leaf_shape(shape, how), how, e), weight(e, salt));
+    return view_of(gr_constant(g, type, leaf_shape(shape, how), data), shape, how);
+}
+
+/* The tangent of the result, where the operand of that number, or with -1 each, has one; by the descriptor, or
+   in the general way. The operands themselves are the inputs, so that only the primitive is passed. */
+static gr_tensor tangent_of(gr_graph *g, const subject *s, bool general, bool record, int only,
+                            gr_tensor *cotangent, double *expected)
+{
+    gr_tensor x[MOST_OPERANDS], by[MOST_OPERANDS], tangents[MOST_OPERANDS], gradients[MOST_OPERANDS], result;
+    int n = 0;
+    for (int k = 0; k < s->n; k++) {
+        gr_tensor leaf = make_leaf(g, s, k);
+        if (gr_type_is_float(type_of(s, k))) gr_set_requires_grad(leaf, true);
+        x[k] = view_of(leaf, s->x[k].shape, s->how);
+        if (!gr_type_is_float(type_of(s, k)) || (only >= 0 && k != only)) continue;
+        by[n] = x[k];
+        tangents[n++] = weights_like(g, x[k], k);
+    }
+    const uint32_t from = g->step.top;
+    const gr_tensor y = s->r->unary    ? s->r->unary(x[0])
+                        : s->r->binary ? s->r->binary(x[0], x[1])
+                                       : s->r->build(g, x, s->c, s->type);
+    gr_op changed[8]; /* descriptors of this use that claim nothing */
+    int n_changed = 0;
+    for (uint32_t i = from; general && i < g->step.top; i++) {
+        gri_node *node = g->step.slot[i].node;
+        if (!node || !node->n_operands || n_changed == 8) continue;
+        changed[n_changed] = *node->op;
+        changed[n_changed].tangent = GR_TANGENT_GENERAL;
+        node->op = &changed[n_changed++];
+    }
+    *cotangent = weights_like(g, y, 9);
+    if (!record) gr_no_grad_begin(g);
+    CHECK(gr_jvp(1, &y, n, by, tangents, &result) == GR_OK);
+    if (!record) gr_no_grad_end(g);
+    CHECK(gr_grad(1, &y, n, by, cotangent, &(gr_grad_options){.record = true}, gradients) == GR_OK);
+    *expected = 0;
+    for (int k = 0; k < n; k++)
+        for (int64_t e = 0; e < gr_count(by[k]); e++)
+            *expected += value_at(gradients[k], e) * value_at(tangents[k], e);
+    CHECK(gr_type_of(result) == gr_type_of(y) && gr_count(result) == gr_count(y));
+    gr_tensor copy = gr_detach(result); /* nothing that is used later refers to the changed descriptors */
+    return copy;
+}
+
+static void check_tangents_of(gr_graph *g, const subject *s, int only)
+{
+    gr_tensor u, ignored;
+    double expected, product = 0, size = 0, unused;
+    const gr_tensor told = tangent_of(g, s, false, false, only, &u, &expected);
+    const gr_tensor recorded = tangent_of(g, s, false, true, only, &ignored, &unused);
+    const gr_tensor general = tangent_of(g, s, true, false, only, &ignored, &unused);
+    for (int64_t e = 0; e < gr_count(told); e++) {
+        const double v = value_at(general, e), tolerance = 1e-13 * fmax(1, fabs(v)) * 8;
+        CHECK_NEAR(value_at(told, e), v, tolerance);
+        CHECK_NEAR(value_at(recorded, e), v, tolerance);
+        product += value_at(u, e) * value_at(told, e);
+        size += fabs(value_at(u, e) * value_at(told, e));
+    }
+    CHECK_NEAR(product, expected, 1e-12 * fmax(1, size)); /* u (J t) = (u J) t */
+}
+
+/* The promise of the descriptor, for all operands together and for each alone. */
+static void check_tangents(gr_graph *g, const subject *s)
+{
+    static subject own;
+    own = *s;
+    int floats = 0;
+    for (int k = 0; k < s->n; k++) floats += type_of(s, k) == GR_F64;
+    check_tangents_of(g, &own, -1);
+    for (int k = 0; k < s->n && floats > 1; k++)
+        if (type_of(s, k) == GR_F64) check_tangents_of(g, &own, k);
+}
+
 /* One row, case, layout and type. */
 static void check_subject(gr_graph *g, subject *s, const array *expected)
 {
@@ -1168,6 +1259,7 @@ static void check_subject(gr_graph *g, subject *s, const array *expected)
         const bool tied = s->how == EXPANDED && s->r->fold == fold_max; /* a kink */
         if (floats && !s->r->not_differentiable && !tied) check_derivatives(g, s, leaves, large);
         if (floats && !s->r->not_differentiable) check_paths(g, s);
+        if (floats && !s->r->not_differentiable) check_tangents(g, s);
         check_unmodified(s, leaves);
     }
     if (gr_graph_status(g) != GR_OK) printf("  %s\n", gr_graph_error(g));

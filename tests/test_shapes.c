@@ -521,7 +521,7 @@ static void test_expand_of_few(void)
     gr_graph_destroy(g);
 }
 
-/* More operands than one concat takes, forwards and backwards. */
+/* Very many operands, forwards and backwards. */
 static void test_concat_of_many(void)
 {
     enum { MANY = 100000 };
@@ -533,6 +533,12 @@ static void test_concat_of_many(void)
     CHECK(has_shape(y, GR_SHAPE(MANY)) && GR_AT(y, 1024) == 2 && GR_AT(y, -1) == 1);
     CHECK(gr_backward(gr_sum(gr_square(y), GR_ALL_AXES, false)) == GR_OK);
     CHECK(GR_AT(gr_gradient(x), 0) == 2 * 33334 && GR_AT(gr_gradient(x), 2) == 6 * 33333);
+    /* Where some of them need no gradient, the others keep their places. */
+    const gr_tensor some[] = {gr_ones(g, GR_F64, GR_SHAPE(2)), x, gr_ones(g, GR_F64, GR_SHAPE(1)), x};
+    const gr_tensor weights = gr_arange(g, GR_F64, 9, 0, 1);
+    gr_clear_grads(g);
+    CHECK(gr_backward(gr_sum(gr_mul(gr_concat(4, some, 0), weights), GR_ALL_AXES, false)) == GR_OK);
+    CHECK(GR_AT(gr_gradient(x), 0) == 2 + 6 && GR_AT(gr_gradient(x), 2) == 4 + 8);
     parts[MANY / 2] = gr_zeros(g, GR_F32, GR_SHAPE(1));
     CHECK(!gr_is_valid(gr_concat(MANY, parts, 0)) && gr_graph_status(g) == GR_ERR_TYPE);
     gr_graph_destroy(g);

@@ -88,8 +88,9 @@ GR_API gr_tensor gr_derivative(gr_tensor y, gr_tensor x);
 
    Gradients are those of f called directly: bit for bit in the first order, where f is differentiated as it was
    recorded; to any order with `record`. So are those of parameters and other tensors that f comes to otherwise than by its
-   inputs. Random numbers: the second run starts from the state of the generator that the first one started from, and
-   afterwards the state is as before. Checkpoints nest.
+   inputs. Tangents of forward mode (functional.h) go through, too, for a run of f each time. Random numbers: the second
+   run starts from the state of the generator that the first one started from, and afterwards the state is as before.
+   Checkpoints nest.
 
    f must be a function of the tensors that it reads: run again it must make the same result (GR_ERR_TYPE, GR_ERR_SHAPE
    and GR_ERR_CALLBACK if it does not, GR_ERR_MODIFIED if a tensor that it read has been written since), and its
@@ -119,6 +120,10 @@ GR_API gr_tensor gr_checkpoint(gr_graph *g, gr_function f, int n_inputs, const g
    the graph). In a walk that is recorded (`record`) what it does is recorded, too, and differentiated with the rest;
    else it is not.
 
+   So does all else that walks back (functional.h: gr_vjp, and gr_hvp, with the gradient of the tangent). Forward mode
+   calls none: tangents are no gradients. gr_jacobian takes the mode that is cheaper, so of what hooks replace the
+   gradients of, take none.
+
    `gradient` is a step tensor that is gone after the call, unless the walk is recorded: read it, or gr_keep it.
    Gradients of leaves are stored after all hooks have run; a walk that a hook makes fail (an operation that fails,
    gr_graph_fail) stores none. What holds for rules of primitives (custom.h) holds for hooks: nothing that is walked
@@ -144,11 +149,12 @@ GR_API gr_status gr_remove_hook(gr_hook hook);
 /* ---- Anomalies ---- */
 
 /* Where does the NaN come from? Between these two, the value of each operation is looked at when it has been computed,
-   and in gr_backward and gr_grad each contribution of a rule, each gradient that is complete, and what hooks return.
-   The first operation whose value or gradient is NaN or infinite, although its operands and the cotangent that it was
-   given are finite, is the error GR_ERR_NOT_FINITE, which names the operation, its formula, the name scope in which it was
-   made, value or gradient and to which operand, the first element that is not finite, and the operands with the range
-   of their values:
+   in gr_backward, gr_grad and all that walks back each contribution of a rule, each gradient that is complete, and
+   what hooks return, and in forward mode (gr_jvp) each tangent.
+   The first operation whose value, gradient or tangent is NaN or infinite, although its operands and the cotangent or
+   tangents that it was given are finite, is the error GR_ERR_NOT_FINITE, which names the operation, its formula, the name
+   scope in which it was made, value, tangent, or gradient and to which operand, the first element that is not finite,
+   and the operands with the range of their values:
 
        log (y = ln x) in encoder/fc1: the value became nan at [0, 1]: operand 1, h f64 [2, 3] from -0.25 to 4
 
@@ -160,7 +166,7 @@ GR_API gr_status gr_remove_hook(gr_hook hook);
    GR_ERR_STATE for a begin after a begin, an end without one, and inside a walk. */
 typedef struct gr_anomaly_options {
     bool allow_infinite; /* only NaN is an anomaly: masks of -inf are common */
-    bool allow_data;     /* leaves and cotangents need not be finite, nor what is computed from such */
+    bool allow_data; /* leaves, cotangents and tangents need not be finite, nor what is computed from such */
 } gr_anomaly_options;
 /* options may be NULL. */
 GR_API gr_status gr_anomaly_begin(gr_graph *g, const gr_anomaly_options *options);

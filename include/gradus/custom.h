@@ -75,6 +75,27 @@ typedef struct gr_layout {
 
 enum { GR_VARIADIC = -1 };
 
+/* How a primitive carries a tangent t of one of its operands forwards: what its Jacobian J by that operand
+   makes of t. Forward mode (gr_jvp) needs nothing but this word and the rule. Promising more than
+   GR_TANGENT_GENERAL saves time; a promise that is not kept gives wrong tangents, so hold it against numbers
+   (gr_gradcheck of a function that calls gr_function_jvp). */
+typedef enum gr_tangent {
+    /* Nothing is promised: J t is the transpose of the rule, which is a linear function of its cotangent, by
+       differentiating it. Always right. */
+    GR_TANGENT_GENERAL = 0,
+    /* J is symmetric once the operand is repeated to the shape of the result: J t is the rule, with t for the
+       cotangent. Every elementwise primitive, and softmax. */
+    GR_TANGENT_SYMMETRIC = 1,
+    /* Linear in each of its float operands, the others fixed: J t is the primitive itself, with t for the
+       operand. Products, sums, views. t has the operand's shape, but may have other strides. */
+    GR_TANGENT_LINEAR = 2,
+    /* Linear in all float operands together: the primitive itself, of tangents alone, with zeros where an
+       operand has none. concat. */
+    GR_TANGENT_JOINT = 4,
+    /* Both: jointly where every operand has a tangent, else by the rule. add, sub. */
+    GR_TANGENT_SYMMETRIC_JOINT = 5
+} gr_tangent;
+
 struct gr_op {
     const char *name;       /* as in messages and drawings: the field's term, lower case */
     int arity;              /* number of operands, or GR_VARIADIC */
@@ -114,6 +135,8 @@ struct gr_op {
        `strided` says. Returns false where it does not apply: then the rule is used. Hold it against the rule
        in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
+
+    gr_tangent tangent; /* how it carries tangents forwards */
 };
 
 /* The result of a vjp that contributes nothing. */

@@ -175,6 +175,60 @@ GR_API gr_status gr_paths_write_file(const gr_paths *paths, const char *path, co
 GR_API gr_status gr_paths_write_string(const gr_paths *paths, char *to, size_t room, size_t *length,
                                        const gr_paths_format *format);
 
+/* ---- Shares: the same for whole tensors ---- */
+
+/* For graphs whose numbers are too many: which part of a derivative passes along each edge between tensors. The share of an
+   edge is the inner product of the adjoint of the result (d of/d result), the local derivative, and the
+   tangent of the operand (d operand/d by): the sum of the products of all paths of numbers that lead through
+   it. So the shares of the edges that cross any cut between `of` and `by` sum to the derivative. One walk up and one down:
+   it costs no more than two backward passes.
+
+       gr_shares *s = gr_shares_create(loss, w, &(gr_paths_options){.by_element = 784 * 5 + 3});
+       gr_shares_write_file(s, "shares.dot", &(gr_paths_format){.form = GR_PATHS_DOT});  */
+
+/* A tensor on the way from `by` to `of`. */
+typedef struct gr_share_node {
+    const char *name;    /* its name, or operation and number */
+    const char *shape;   /* "[200, 784]" */
+    double adjoint_norm; /* |d of / d it|, Euclidean */
+    double tangent_norm; /* |d it / d by| */
+    double share;        /* what passes through it */
+    const char *scope;   /* the name scope in which it was made; "": none */
+} gr_share_node;
+
+/* A use of one by another. */
+typedef struct gr_share {
+    int result, operand; /* numbers of nodes; operands have the smaller ones */
+    int place;           /* among the operands of the result, from 0 */
+    double value;
+} gr_share;
+
+typedef struct gr_shares {
+    gr_graph *graph;
+    const char *of, *by; /* names of the two numbers */
+    double
+        gradient; /* d of/d by, as backward gives it; 0 without nodes and edges if there is no connection */
+    int n_nodes;
+    const gr_share_node *nodes; /* in topological order: `by` is the first, `of` the last */
+    int n;
+    const gr_share *shares; /* by result, then by place */
+    struct gri_flow *inside;
+} gr_shares;
+
+/* As gr_paths_create; both tensors must require a gradient (GR_ERR_NO_HISTORY). top, only_named and limits have no
+   effect. */
+GR_API gr_shares *gr_shares_create(gr_tensor of, gr_tensor by, const gr_paths_options *options);
+GR_API void gr_shares_release(gr_shares *shares);
+
+/* GR_PATHS_TEXT is a table, GR_PATHS_DOT a drawing: lines are as wide as their share is large, solid if it is positive,
+   dashed if it is negative, dotted if it is 0. GR_PATHS_LATEX is GR_ERR_ARGUMENT. */
+GR_API gr_status gr_shares_write(const gr_shares *shares, gr_writer *write, void *user,
+                                 const gr_paths_format *format);
+GR_API gr_status gr_shares_write_file(const gr_shares *shares, const char *path,
+                                      const gr_paths_format *format);
+GR_API gr_status gr_shares_write_string(const gr_shares *shares, char *to, size_t room, size_t *length,
+                                        const gr_paths_format *format);
+
 GR_END_DECLS
 
 #endif

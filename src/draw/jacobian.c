@@ -80,25 +80,15 @@ enum { N_FORMS = sizeof gri_forms / sizeof *gri_forms };
 
 gri_calm gri_calm_begin(gr_graph *g)
 {
-    const gri_calm before = {gri_tidy_here(g), g->guarded_scopes, g->watching, g->capture, g->rng};
-    g->recording = false;
-    g->no_grad_depth++;
-    g->guarded_scopes = g->n_scopes;
-    g->watching = false;
+    const gri_calm before = {gri_walk_enter(g, NULL, false), g->capture, g->rng};
     g->capture = NULL;
     g->naming.scope = 0;
-    g->walks++;
     return before;
 }
 
 void gri_calm_end(gr_graph *g, const gri_calm *before)
 {
-    g->walks--;
-    g->recording = before->tidy.recording;
-    g->no_grad_depth = before->tidy.no_grad_depth;
-    g->naming = before->tidy.naming;
-    g->guarded_scopes = before->guarded_scopes;
-    g->watching = before->watching;
+    gri_walk_leave(g, &before->walk);
     g->capture = before->capture;
     g->rng = before->rng;
 }
@@ -320,14 +310,6 @@ static gr_status take(const gri_jacobian *j, const point *at, int k, gr_tensor p
     return GR_OK;
 }
 
-static gr_status check_tidy(const gri_jacobian *j, const gri_tidy *before)
-{
-    if (!gri_tidy_up(j->g, before))
-        gri_fail(j->g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
-                 j->what, j->node->op->name);
-    return j->g->status;
-}
-
 /* By the rule that makes the contributions to all operands at once. */
 static gr_status pull_all(const gri_jacobian *j, const point *at, double *to)
 {
@@ -343,7 +325,7 @@ static gr_status pull_all(const gri_jacobian *j, const point *at, double *to)
     }
     if (status == GR_OK) {
         status = at->call.op->vjp_all(&at->call, gri_handle(g, at->gy), needed, parts);
-        if (check_tidy(j, &before) != GR_OK) status = g->status;
+        if (gri_check_tidy(g, j->what, at->call.op, &before) != GR_OK) status = g->status;
         if (status != GR_OK)
             gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", j->what,
                      at->call.op->name);
@@ -368,7 +350,7 @@ static gr_status pull(const gri_jacobian *j, const point *at, double *to)
         gr_tensor part = GR_NONE;
         if (gr_type_is_float(at->in[k]->type)) {
             part = at->call.op->vjp(&at->call, gri_handle(g, at->gy), k);
-            status = check_tidy(j, &before);
+            status = gri_check_tidy(g, j->what, at->call.op, &before);
         }
         if (status == GR_OK) status = take(j, at, k, part, to);
         to += at->in[k]->count;

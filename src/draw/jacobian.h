@@ -13,7 +13,7 @@
 #ifndef GRI_DRAW_JACOBIAN_H
 #define GRI_DRAW_JACOBIAN_H
 
-#include "graph/graph.h"
+#include "graph/walk.h"
 
 /* What a partial derivative is known to be, at every point that was tried. */
 typedef enum gri_symbol_kind {
@@ -60,14 +60,20 @@ typedef struct gri_jacobian {
 
 /* The state in which rules run: nothing is recorded, judged or named. Jacobians stand between the two. */
 typedef struct gri_calm {
-    gri_tidy tidy;
-    uint32_t guarded_scopes;
-    bool watching;
+    gri_walk_state walk;
     gri_capture *capture;
     gr_rng_state rng;
 } gri_calm;
 gri_calm gri_calm_begin(gr_graph *g);
 void gri_calm_end(gr_graph *g, const gri_calm *before);
+
+/* Takes the flags off a node that would have a walk refuse it, or call hooks; returns those that were there, to be put back. */
+static inline uint32_t gri_strip(gri_node *node)
+{
+    const uint32_t taken = node->flags & (GRI_RELEASED | GRI_HOOKED);
+    node->flags &= ~taken;
+    return taken;
+}
 
 /* The operands of `node` are alive and what they were. To be ended, whatever the status. */
 gr_status gri_jacobian_begin(gri_jacobian *j, gr_graph *g, const char *what, const gri_node *node);

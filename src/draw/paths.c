@@ -83,14 +83,21 @@ static bool is_before(double a, double b)
     return fabs(a) > fabs(b);
 }
 
-/* Puts a candidate behind those that are as large. */
+/* Whether a candidate of a node stands before another: of equal ones that of the lower edge. Nodes are taken from the top
+   down, and the candidates of one edge in their order. */
+static bool is_preferred(const candidate *a, const candidate *b)
+{
+    if (is_before(a->product, b->product)) return true;
+    return !is_before(b->product, a->product) && a->edge < b->edge;
+}
+
 static void insert(const finder *f, uint32_t node, candidate c)
 {
     candidate *best = f->best + (size_t)f->place[node] * f->top;
     uint32_t *n = &f->n[node];
-    if (*n == f->top && !is_before(c.product, best[*n - 1].product)) return;
+    if (*n == f->top && !is_preferred(&c, &best[*n - 1])) return;
     uint32_t at = *n < f->top ? (*n)++ : *n - 1;
-    for (; at > 0 && is_before(c.product, best[at - 1].product); at--) best[at] = best[at - 1];
+    for (; at > 0 && is_preferred(&c, &best[at - 1]); at--) best[at] = best[at - 1];
     best[at] = c;
 }
 
@@ -230,16 +237,12 @@ static gr_status fill_factors(const finder *f)
    are taken off what is walked over, and put back. */
 static gr_status walk(const finder *f, gr_tensor of, gr_tensor by, const gr_paths_options *o, uint32_t *flags)
 {
-    enum { TAKEN = GRI_RELEASED | GRI_HOOKED };
     const gri_scalars *s = &f->d->s;
     gr_graph *g = f->g;
     const gri_mark mark = gri_mark_here(g);
     const gri_calm before = gri_calm_begin(g);
-    for (uint32_t i = 0; i < s->n_tensors; i++) {
-        gri_node *node = gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation);
-        flags[i] = node->flags & TAKEN;
-        node->flags &= ~(uint32_t)TAKEN;
-    }
+    for (uint32_t i = 0; i < s->n_tensors; i++)
+        flags[i] = gri_strip(gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation));
     const gr_array *a = &gri_lookup(g, of.index, of.generation)->array;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
     const gri_node *cotangent = gri_push(g, &r);

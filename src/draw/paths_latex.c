@@ -45,8 +45,7 @@ static void put_factor(gri_paths_writing *w, double value)
 static bool is_negative(const gri_scalars *s, const gri_scalar_edge *e)
 {
     if (e->kind == GRI_SYMBOL_FORM) return gri_forms[e->form].latex[0] == '-';
-    (void)s;
-    return e->factor < 0;
+    return e->factor < 0 && !(e->factor == -1 && e->other >= s->n_nodes); /* -(t - o) is written (o - t) */
 }
 
 static void put_symbol(gri_paths_writing *w, const gri_scalar_edge *e)

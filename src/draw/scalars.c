@@ -44,6 +44,7 @@ typedef struct builder {
     gri_scalar_edge *edge;
     size_t n_edges, edge_capacity;
     int64_t most_edges;
+    uint32_t keep; /* among all elements; GRI_NO_SCALAR: none */
 } builder;
 
 static gri_memory *memory_of(const builder *b) { return &b->g->memory; }
@@ -220,7 +221,7 @@ static gr_status add_row(builder *b, const gri_scalar_tensor *t, uint32_t elemen
         const gri_partial *p = &j->row[i];
         const uint32_t to = element_of(b, t, p->element);
         b->raw[to].reached = true;
-        if (j->is_copy) {
+        if (j->is_copy && from != b->keep) {
             r->copy_of = to;
             return GR_OK;
         }
@@ -278,7 +279,7 @@ static gr_status unroll(builder *b, uint32_t root)
 
 /* ---- Names ---- */
 
-static int64_t offset_of(const gr_array *a, int64_t i)
+int64_t gri_element_offset(const gr_array *a, int64_t i)
 {
     int64_t offset = 0;
     for (int axis = a->ndim; axis-- > 0; i /= a->dims[axis]) offset += i % a->dims[axis] * a->strides[axis];
@@ -351,24 +352,30 @@ static const gri_scalar_tensor *tensor_of(const gri_scalars *s, uint32_t element
     return &s->tensor[low];
 }
 
+void gri_name_tensor(const gri_node *node, uint32_t number, char *name, size_t room)
+{
+    if (node->name) {
+        const size_t length = cut(node->name, strlen(node->name), room);
+        memcpy(name, node->name, length);
+        name[length] = '\0';
+        return;
+    }
+    const char *op = node->op ? node->op->name : "constant";
+    const int most = (int)cut(op, strlen(op), room / 2);
+    if (number)
+        snprintf(name, room, "%.*s%" PRIu32, most, op, number);
+    else
+        snprintf(name, room, "%.*s", most, op);
+}
+
 /* Writes the name of element i of a tensor; whether it is the user's. */
 static bool name_element_of(const gr_naming *names, const gri_scalar_tensor *t, int64_t i,
                             char name[NAME_BYTES])
 {
     const gri_node *node = t->node;
     if (given_name(names, t->tensor, i, name, NAME_BYTES) > 0) return true;
-    const size_t most = NAME_BYTES / 2;
-    size_t length;
-    if (node->name) {
-        length = cut(node->name, strlen(node->name), most);
-        memcpy(name, node->name, length);
-        name[length] = '\0';
-    } else {
-        const char *op = node->op ? node->op->name : "constant";
-        const int most_op = (int)cut(op, strlen(op), most / 2);
-        length = t->number ? (size_t)snprintf(name, most, "%.*s%" PRIu32, most_op, op, t->number)
-                           : (size_t)snprintf(name, most, "%.*s", most_op, op);
-    }
+    gri_name_tensor(node, t->number, name, NAME_BYTES / 2);
+    const size_t length = strlen(name);
     put_index(name, length, &node->array, i);
     return node->name != NULL;
 }
@@ -388,7 +395,7 @@ gr_status gri_describe_element(gr_graph *g, gr_tensor t, int64_t element, const 
     const gri_scalar_tensor tensor = {.tensor = t, .node = node};
     name_element_of(&options->names, &tensor, element, full);
     snprintf(name, room, "%s", full);
-    *value = gri_element(&node->array, offset_of(&node->array, element));
+    *value = gri_element(&node->array, gri_element_offset(&node->array, element));
     return GR_OK;
 }
 
@@ -527,7 +534,7 @@ static gr_status add_name(const builder *b, const char *name, size_t *used)
 static double value_of(const gri_scalars *s, uint32_t element)
 {
     const gri_scalar_tensor *t = tensor_of(s, element);
-    return gri_element(&t->node->array, offset_of(&t->node->array, element - t->first));
+    return gri_element(&t->node->array, gri_element_offset(&t->node->array, element - t->first));
 }
 
 /* Whether an element that goes can be written as a sum of two that stay; makes it one. */
@@ -664,7 +671,7 @@ static gr_status build(builder *b, int64_t element)
     gr_status status = slice(b);
     if (status != GR_OK) return status;
     const uint32_t root = position_of(b, gri_handle(b->g, b->root), element);
-    const uint32_t keep = position_of(b, b->o->keep, b->o->keep_element);
+    const uint32_t keep = b->keep = position_of(b, b->o->keep, b->o->keep_element);
     status = unroll(b, root);
     if (status != GR_OK) return status;
     merge(b);

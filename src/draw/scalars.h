@@ -78,7 +78,7 @@ typedef struct gri_scalars_options {
     gr_scalar_limits limits; /* zeroed: the defaults */
     gr_naming names;
     bool only_named; /* interiors without names go: their edges are multiplied out */
-    gr_tensor keep;  /* with only_named: this element stays, named or not. Zeroed: none */
+    gr_tensor keep;  /* this element is a node of its own, be it a copy or without a name. Zeroed: none */
     int64_t keep_element;
 } gri_scalars_options;
 
@@ -93,6 +93,10 @@ uint32_t gri_scalars_find(const gri_scalars *s, gr_tensor t, int64_t element);
 /* Name and value of any element of a tensor; the number of an unnamed tensor's name is missing. */
 gr_status gri_describe_element(gr_graph *g, gr_tensor t, int64_t element, const gri_scalars_options *options,
                                char *name, size_t room, double *value);
+/* Name of the whole tensor; `number`: of an unnamed one, among those of its operation. */
+void gri_name_tensor(const gri_node *node, uint32_t number, char *name, size_t room);
+/* Where the element of row-major position i lies. */
+int64_t gri_element_offset(const gr_array *a, int64_t i);
 /* Checks that a tensor has such an element, and is a float. */
 gr_status gri_check_element(const char *what, gr_tensor t, int64_t element);
 

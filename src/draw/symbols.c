@@ -86,11 +86,13 @@ static size_t put_special(gri_text *t, const char *text)
     return length;
 }
 
+static bool is_mark(char c) { return c == '_' || c == '[' || c == ']'; }
+
 /* One level of a name: letters, then digits as an index, when no index stands there already. */
 static const char *put_level(gri_text *t, const char *name, bool indexed)
 {
     bool any = false;
-    while (*name && *name != '_' && *name != '[') {
+    while (*name && !is_mark(*name)) {
         size_t length = 0;
         while (is_letter(name[length])) length++;
         if (length > 0) {
@@ -122,11 +124,11 @@ static const char *put_level(gri_text *t, const char *name, bool indexed)
 /* net_h1 is net with index h1, W[0,1] is W with 0,1, w1 is w with 1. */
 static void put_latex(gri_text *t, const char *name)
 {
-    name = put_level(t, name, false);
     bool open = false;
+    name = put_level(t, name, false);
     while (*name) {
-        const char mark = *name++;
-        if (!*name && mark == '_') break;
+        while (is_mark(*name)) name++;
+        if (!*name) break;
         gri_text_put(t, open ? "," : "_{");
         open = true;
         name = put_level(t, name, true);
@@ -169,14 +171,17 @@ static void put_minus(gri_text *t, gri_flavour flavour)
         gri_text_symbol(t, "−", "-");
 }
 
-static void put_sum(gri_text *t, const gri_scalars *s, const gri_scalar_sum *sum, gri_flavour flavour)
+/* `negated`: all signs the other way round. */
+static void put_sum(gri_text *t, const gri_scalars *s, const gri_scalar_sum *sum, bool negated,
+                    gri_flavour flavour)
 {
-    const int first = sum->minus[0] && !sum->minus[1]; /* t - o rather than -o + t */
+    const bool minus[2] = {sum->minus[0] != negated, sum->minus[1] != negated};
+    const int first = minus[0] && !minus[1]; /* t - o rather than -o + t */
     gri_text_put(t, "(");
-    if (sum->minus[first]) put_minus(t, flavour);
+    if (minus[first]) put_minus(t, flavour);
     gri_put_scalar(t, s, sum->term[first], flavour);
     gri_text_put(t, " ");
-    if (sum->minus[1 - first])
+    if (minus[1 - first])
         put_minus(t, flavour);
     else
         gri_text_put(t, "+");
@@ -188,7 +193,7 @@ static void put_sum(gri_text *t, const gri_scalars *s, const gri_scalar_sum *sum
 void gri_put_scalar(gri_text *t, const gri_scalars *s, uint32_t node, gri_flavour flavour)
 {
     if (node >= s->n_nodes) {
-        put_sum(t, s, &s->sum[node - s->n_nodes], flavour);
+        put_sum(t, s, &s->sum[node - s->n_nodes], false, flavour);
         return;
     }
     gri_put_name(t, s->node[node].name, flavour);
@@ -237,6 +242,10 @@ void gri_put_symbol(gri_text *t, const gri_scalars *s, const gri_scalar_edge *e,
 {
     if (e->kind == GRI_SYMBOL_FORM) {
         put_form(t, s, e, flavour);
+        return;
+    }
+    if (e->factor == -1 && e->other >= s->n_nodes) {
+        put_sum(t, s, &s->sum[e->other - s->n_nodes], true, flavour);
         return;
     }
     if (e->factor == -1) {

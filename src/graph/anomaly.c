@@ -239,6 +239,20 @@ gr_status gri_judge_value(const gr_call *call, const gri_node *node)
                  : blame_origin(&s, NULL, i, operand_of(&s, i), &tainted);
 }
 
+/* Whether operands or result of a call in a walk were not finite before, which explains what comes of it. They are
+   blamed. */
+static bool is_explained(const subject *s, const char *what, const gr_array *value, bool *tainted)
+{
+    const int k = bad_operand(s);
+    if (k >= 0)
+        blame_origin(s, what, k, operand_of(s, k), tainted);
+    else if (first_bad(s->g, value) >= 0)
+        blame_value(s, what, value);
+    else
+        return false;
+    return true;
+}
+
 gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr_array *gy, int i,
                                  const gr_array *part, bool *tainted)
 {
@@ -246,9 +260,7 @@ gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr
     const int64_t bad = first_bad(g, part);
     if (bad < 0 || first_bad(g, gy) >= 0) return GR_OK; /* gy was judged before */
     const subject s = subject_of_call(call);
-    const int k = bad_operand(&s);
-    if (k >= 0) return blame_origin(&s, what, k, operand_of(&s, k), tainted);
-    if (first_bad(g, call->out) >= 0) return blame_value(&s, what, call->out);
+    if (is_explained(&s, what, call->out, tainted)) return g->status;
     line l = {.length = 0};
     put(&l, "%s: ", what);
     put_operation(&l, &s);
@@ -260,20 +272,44 @@ gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr
     return fail(g, &l);
 }
 
-gr_status gri_judge_cotangent(gr_graph *g, const char *what, const gri_node *output,
-                              const gr_array *cotangent, bool *tainted)
+gr_status gri_judge_tangent(const gr_call *call, const char *what, const gr_array *const *given,
+                            const gr_array *tangent, bool *tainted)
 {
-    const int64_t bad = first_bad(g, cotangent);
+    gr_graph *g = call->graph;
+    const int64_t bad = first_bad(g, tangent);
+    if (bad < 0) return GR_OK;
+    for (int i = 0; i < call->n; i++)
+        if (given[i] && first_bad(g, given[i]) >= 0) return GR_OK; /* it was judged before */
+    const subject s = subject_of_call(call);
+    if (is_explained(&s, what, call->out, tainted)) return g->status;
+    line l = {.length = 0};
+    put(&l, "%s: ", what);
+    put_operation(&l, &s);
+    put(&l, "the tangent became ");
+    put_bad(&l, tangent, bad);
+    put_operands(&l, &s);
+    for (int i = 0; i < call->n && l.length + 1 < sizeof l.text; i++) {
+        if (!given[i]) continue;
+        put(&l, "; tangent of operand %d", i + 1);
+        put_range(&l, given[i]);
+    }
+    return fail(g, &l);
+}
+
+gr_status gri_judge_seed(gr_graph *g, const char *what, const char *seed, const gri_node *end,
+                         const gr_array *given, bool *tainted)
+{
+    const int64_t bad = first_bad(g, given);
     if (bad < 0) return GR_OK;
     if (g->anomaly_options.allow_data) {
         *tainted = true;
         return GR_OK;
     }
     line l = {.length = 0};
-    put(&l, "%s: the cotangent given for ", what);
-    put_tensor(&l, output);
+    put(&l, "%s: the %s given for ", what, seed);
+    put_tensor(&l, end);
     put(&l, " is ");
-    put_bad(&l, cotangent, bad);
+    put_bad(&l, given, bad);
     return fail(g, &l);
 }
 

@@ -243,11 +243,25 @@ static gri_node *run(gri_running_call *r, const gr_array **in, bool requires_gra
     return NULL;
 }
 
-/* For anomaly mode and checkpoints. */
-static gr_status inspect(const gr_call *call, const gri_node *node)
+/* gr_apply for anomaly mode and checkpoints, which look at what came of it. */
+static gr_tensor apply_inspected(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands,
+                                 const void *attributes)
 {
-    const gr_status status = call->graph->watching ? gri_judge_value(call, node) : GR_OK;
-    return status == GR_OK && call->graph->capture ? gri_note_operands(call) : status;
+    const bool watching = g->watching;
+    gri_capture *capture = g->capture;
+    const gri_mark mark = gri_mark_here(g);
+    g->watching = false;
+    g->capture = NULL;
+    const gr_tensor y = gr_apply(g, op, n, operands, attributes);
+    g->watching = watching;
+    g->capture = capture;
+    if (y.index == 0) return y;
+    const gr_call call = {.graph = g, .op = op, .n = n, .operands = operands, .attributes = attributes};
+    gr_status status = watching ? gri_judge_value(&call, gri_lookup(g, y.index, y.generation)) : GR_OK;
+    if (status == GR_OK && capture) status = gri_note_operands(&call);
+    if (status == GR_OK) return y;
+    gri_pop(g, mark);
+    return gri_invalid(g);
 }
 
 gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operands, const void *attributes)
@@ -264,6 +278,7 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
         gri_fail(g, GR_ERR_ARGUMENT, "%s: %d operands given, %d needed", op->name, n, op->arity);
         return gri_invalid(g);
     }
+    if (g->watching || g->capture) return apply_inspected(g, op, n, operands, attributes);
     gri_running_call r;
     const gr_array *few[GRI_FEW];
     r.scratch = NULL;
@@ -273,14 +288,7 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     r.call.in = in;
     bool requires_grad = false;
     gri_node *node = NULL;
-    const bool inspected = g->watching || g->capture;
-    gri_mark mark;
-    if (inspected) mark = gri_mark_here(g);
     if (in && resolve_operands(&r, in, &requires_grad)) node = run(&r, in, requires_grad);
-    if (inspected && node && inspect(&r.call, node) != GR_OK) {
-        gri_pop(g, mark);
-        node = NULL;
-    }
     if (r.scratch) gri_free_scratch(&r);
     if (!node && g->status == GR_OK) gri_fail(g, GR_ERR_CALLBACK, "%s: failed without saying why", op->name);
     return node ? gri_handle(g, node) : gri_invalid(g);

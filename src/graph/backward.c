@@ -8,12 +8,14 @@
  * a rule builds on the way is popped at once. In a recorded walk they are step tensors with a history of
  * their own.
  *
- * A rule can make operations of its own and have them walked as a part of the walk that called it: a segment. It has
- * adjoints for what was made since its floor; those of anything before are its parent's.
+ * A walk has adjoints for the step nodes from its `first` on. Those before it matter to nobody: they were made before
+ * all that is differentiated by. Unless the walk is a segment: a rule can make operations of its own and have them walked
+ * as a part of the walk that called it. Then they, and all kept nodes, are its parent's.
  *
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
 #include "graph/call.h"
+#include "graph/walk.h"
 #include "gradus/ops.h"
 #include "ops/kernels/accumulate.h"
 
@@ -25,57 +27,60 @@ enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs
 /* An adjoint that was there and is gone: a kept index that names nothing. */
 #define SPENT GRI_KEPT
 
+/* What a walk and its segments have in common. */
+typedef struct walk_common {
+    gri_node *spare; /* a spent adjoint without a buffer, for the next one of its shape; NULL: none */
+    bool tainted;    /* anomaly mode: something that is not finite has come in, and may */
+} walk_common;
+
 typedef struct walk {
     gr_graph *g;
-    const char *what;          /* the call, for messages */
-    const struct walk *parent; /* of a segment; NULL: a walk of its own */
-    uint32_t floor;            /* of a segment: the step index where it begins. Else 0 */
-    uint32_t at;               /* the step node that is being visited */
-    uint32_t step_top, kept_top;
-    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from the floor on */
+    const char *what;                      /* the call, for messages */
+    const struct walk *parent;             /* of a segment; NULL: a walk of its own */
+    uint32_t first;                        /* see above */
+    uint32_t step_top, kept_top;           /* kept_top is 0 where no kept node matters, and in a segment */
+    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from `first` on */
     uint8_t *step_need, *kept_need;        /* NULL: whatever requires a gradient is needed */
+    uint32_t at;                           /* the step node that is being visited */
     uint32_t reached;                      /* the last step node that was visited */
     bool record, release;
-    gri_tidy tidy; /* what a rule finds, and leaves */
-    bool watched;  /* anomaly mode: what arrives is judged */
-    bool *tainted; /* something that is not finite has come in, and may */
+    bool watched;             /* anomaly mode: what arrives is judged */
+    bool bare;                /* what arrives is no gradient: no hooks are called */
+    walk_common own, *common; /* of a segment: that of its parent */
+    gri_walk_state state;     /* while rules run */
 } walk;
 
-/* Whether a node was made before the segment began. */
-static bool is_before(const walk *w, uint32_t index)
-{
-    return w->parent && (index & GRI_KEPT || index < w->floor);
-}
-
-/* The walk that has the adjoint of a node. */
+/* The walk that has, or would have, the adjoint of a node. */
 static const walk *owner_of(const walk *w, uint32_t index)
 {
-    while (is_before(w, index)) w = w->parent;
+    while (w->parent && (index & GRI_KEPT || index < w->first)) w = w->parent;
     return w;
+}
+
+/* Whether its owner has an adjoint for the node; if not, it does not matter, or was made since the walk began. */
+static bool is_in_range(const walk *owner, uint32_t index)
+{
+    return index & GRI_KEPT ? (index & ~GRI_KEPT) < owner->kept_top
+                            : index >= owner->first && index < owner->step_top;
 }
 
 static uint32_t *adjoint_of(const walk *w, uint32_t index)
 {
     w = owner_of(w, index);
-    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->floor];
+    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->first];
 }
 
-static uint8_t *need_of(const walk *w, uint32_t index)
+static uint8_t *need_of(const walk *owner, uint32_t index)
 {
-    return index & GRI_KEPT ? &w->kept_need[index & ~GRI_KEPT] : &w->step_need[index - w->floor];
-}
-
-/* Whether the node was there when the walk that has, or would have, its adjoint began. */
-static bool is_known(const walk *owner, uint32_t index)
-{
-    return (index & ~GRI_KEPT) < (index & GRI_KEPT ? owner->kept_top : owner->step_top);
+    return index & GRI_KEPT ? &owner->kept_need[index & ~GRI_KEPT] : &owner->step_need[index - owner->first];
 }
 
 static bool is_needed(const walk *w, const gri_node *node)
 {
     if (!(node->flags & GRI_REQUIRES_GRAD)) return false;
+    if (!w->step_need) return true;
     w = owner_of(w, node->index);
-    return w->step_need ? is_known(w, node->index) && *need_of(w, node->index) != 0 : true;
+    return is_in_range(w, node->index) && *need_of(w, node->index) != 0;
 }
 
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
@@ -92,9 +97,38 @@ static gri_node *node_at(const gr_graph *g, uint32_t index)
 
 /* ---- Adjoints ---- */
 
+/* Whether it is as it was made: a rule can have set something on the cotangent that it was given. */
+static bool is_plain(const gri_node *node)
+{
+    return !node->buffer && !node->name && !node->gradient && (uint16_t)node->flags == GRI_CONTIGUOUS;
+}
+
+/* Frees an adjoint, or keeps it as the spare one: most of a long chain have one shape. */
+static void discard(const walk *w, gri_node *node)
+{
+    walk_common *c = w->common;
+    if (!is_plain(node)) {
+        gri_kept_release(w->g, node);
+        return;
+    }
+    if (c->spare) gri_kept_release(w->g, c->spare);                           /* of another shape, perhaps */
+    node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* handles of it are stale */
+    c->spare = node;
+}
+
+/* The spare one if it has the type and shape of `a`; NULL otherwise. */
+static gri_node *take_spare(const walk *w, const gr_array *a)
+{
+    gri_node *node = w->common->spare;
+    if (!node || node->array.type != a->type || !gri_same_dims(&node->array, a)) return NULL;
+    w->common->spare = NULL;
+    node->flags = GRI_CONTIGUOUS | (uint32_t)w->g->naming.scope << GRI_NAME_SCOPE_SHIFT;
+    return node;
+}
+
 static void drop(const walk *w, uint32_t *adjoint)
 {
-    if (*adjoint && *adjoint != SPENT && !w->record) gri_kept_release(w->g, gri_kept_node(w->g, *adjoint));
+    if (*adjoint && *adjoint != SPENT && !w->record) discard(w, gri_kept_node(w->g, *adjoint));
     *adjoint = 0;
 }
 
@@ -103,11 +137,9 @@ static bool is_exclusive(const gri_node *node)
     return (node->flags & GRI_CONTIGUOUS) && (!node->buffer || node->buffer->references == 1);
 }
 
-/* Adds the value of `part` to an adjoint. */
-static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node *part)
 {
-    gr_graph *g = w->g;
-    if (w->record) {
+    if (record) {
         const gr_tensor sum = *adjoint ? gr_add(gri_handle(g, node_at(g, *adjoint)), gri_handle(g, part))
                                        : gri_handle(g, part);
         if (sum.index == 0) return g->status;
@@ -127,39 +159,27 @@ static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *pa
     }
     const gri_node *kept = gri_keep_value(g, sum);
     if (!kept) return g->status;
-    drop(w, adjoint);
+    if (before) gri_kept_release(g, before);
     *adjoint = kept->index;
+    return GR_OK;
+}
+
+/* Adds the value of `part` to an adjoint. */
+static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+{
+    gri_node *spare = w->record || *adjoint || part->buffer ? NULL : take_spare(w, &part->array);
+    if (!spare) return gri_add_to(w->g, w->record, adjoint, part);
+    memcpy(spare->array.data, part->array.data,
+           (size_t)part->array.count * gri_element_bytes(part->array.type));
+    *adjoint = spare->index;
     return GR_OK;
 }
 
 /* ---- One node ---- */
 
-static gr_status fail_released(const walk *w, const gri_node *node)
-{
-    char text[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    return gri_fail(
-        w->g, GR_ERR_HISTORY_RELEASED,
-        "%s: the history of %s was released by an earlier backward pass: ask that one to retain it", w->what,
-        text);
-}
-
-/* Says why the recorded operand `i` is not what it was: it is gone, or has been written. */
-static gr_status fail_operand(const walk *w, const gri_node *node, uint32_t i, const gri_node *now)
-{
-    char text[TEXT_BYTES], operand[TEXT_BYTES];
-    gri_describe(text, sizeof text, node, false);
-    if (!now)
-        return gri_fail(w->g, GR_ERR_STALE, "%s: operand %u of %s was released after its use", w->what, i + 1,
-                        text);
-    gri_describe(operand, sizeof operand, now, false);
-    return gri_fail(w->g, GR_ERR_MODIFIED,
-                    "%s: %s was written between its use in %s and this pass (version %u, now %u)", w->what,
-                    operand, text, gri_operands(node)[i].version, now->version);
-}
-
 /* Checks what a rule returned, and sums what broadcasting repeated. */
-static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
+static inline const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part,
+                                  const gri_node *operand)
 {
     gr_graph *g = w->g;
     const gri_node *node = part.graph == g ? gri_lookup(g, part.index, part.generation) : NULL;
@@ -188,18 +208,19 @@ static const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor 
 
 /* By the primitive's fast path, if it has one that applies: straight into the adjoint, or beside it and
    then added. */
-static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, const gri_node *operand)
+static inline bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i,
+                        const gri_node *operand)
 {
     gr_graph *g = w->g;
     const gr_array *a = &operand->array;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    gri_node *part = gri_keep_new(g, &r);
-    if (!part) return true; /* the error is set */
+    gri_node *part = take_spare(w, a);
+    if (!part && !(part = gri_keep_new(g, &r))) return true; /* the error is set */
     uint32_t *adjoint = adjoint_of(w, operand->index);
     const bool done = call->op->pull(call, gy, i, &part->array);
     if (done && w->watched &&
-        gri_judge_contribution(call, w->what, gy, i, &part->array, w->tainted) != GR_OK) {
-        gri_kept_release(g, part);
+        gri_judge_contribution(call, w->what, gy, i, &part->array, &w->common->tainted) != GR_OK) {
+        discard(w, part);
         return true;
     }
     if (done && !*adjoint) {
@@ -207,29 +228,28 @@ static bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i, 
         return true;
     }
     if (done) accumulate(w, adjoint, part);
-    gri_kept_release(g, part);
+    discard(w, part);
     return done;
 }
 
-/* After a rule: its error, or GR_ERR_STATE if it left a scope or a gr_no_grad_begin open, which end here. */
-static gr_status check_tidy(const walk *w, const gr_call *call)
+void gri_fail_untidy(gr_graph *g, const char *what, const gr_op *op, const gri_tidy *inside)
 {
-    if (!gri_tidy_up(w->g, &w->tidy))
-        gri_fail(w->g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open",
-                 w->what, call->op->name);
-    return w->g->status;
+    gri_tidy_up(g, inside);
+    gri_fail(g, GR_ERR_STATE, "%s: the rule of %s opened a scope or a no_grad region and left it open", what,
+             op->name);
 }
 
 /* Whether the fast path made the contribution, or failed. */
-static bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
-                      const gri_node *operand)
+static inline bool is_pulled(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                             const gri_node *operand)
 {
     if (w->record || !call->op->pull) return false;
     return pull(w, call, &adjoint->array, i, operand) || w->g->status != GR_OK;
 }
 
 /* Takes what a rule returned for operand i; GR_NONE contributes nothing. */
-static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i, gr_tensor part)
+static inline gr_status take(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                             gr_tensor part)
 {
     if (part.index == 0 && !part.graph) return GR_OK;
     const gri_node *operand = (const gri_node *)call->in[i];
@@ -237,18 +257,18 @@ static gr_status take(const walk *w, const gr_call *call, const gri_node *adjoin
     if (!node) return w->g->status;
     const gr_status status = !w->watched ? GR_OK
                                          : gri_judge_contribution(call, w->what, &adjoint->array, i,
-                                                                  &node->array, w->tainted);
+                                                                  &node->array, &w->common->tainted);
     return status == GR_OK ? accumulate(w, adjoint_of(w, operand->index), node) : status;
 }
 
-static gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
-                            const gri_node *operand)
+static inline gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
+                                   const gri_node *operand)
 {
     gr_graph *g = w->g;
     if (is_pulled(w, call, adjoint, i, operand)) return g->status;
     const gri_mark mark = gri_mark_here(g);
     const gr_tensor part = call->op->vjp(call, gri_handle(g, adjoint), i);
-    gr_status status = check_tidy(w, call);
+    gr_status status = gri_check_tidy(g, w->what, call->op, &w->state.inside);
     if (status == GR_OK) status = take(w, call, adjoint, i, part);
     if (!w->record) gri_pop(g, mark);
     return status;
@@ -274,7 +294,7 @@ static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_no
     if (!any) return GR_OK;
     const gri_mark mark = gri_mark_here(g);
     const gr_status given = call->op->vjp_all(call, gri_handle(g, adjoint), needed, parts);
-    gr_status status = check_tidy(w, call);
+    gr_status status = gri_check_tidy(g, w->what, call->op, &w->state.inside);
     if (status == GR_OK && given != GR_OK)
         status = gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", w->what,
                           call->op->name);
@@ -284,50 +304,25 @@ static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_no
     return status;
 }
 
-/* The operands as handles and arrays, each checked to be what it was when it was used. */
-static gr_status operands_of(const walk *w, const gri_node *node, gr_tensor *operands, const gr_array **in)
+/* Hands the adjoint of a call on to those operands that need it. */
+static inline gr_status pass(const walk *w, gri_running_call *r, const gri_node *adjoint)
 {
-    gr_graph *g = w->g;
-    for (uint32_t i = 0; i < node->n_operands; i++) {
-        const gri_operand *o = &gri_operands(node)[i];
-        const gri_node *now = gri_lookup(g, o->index, o->generation);
-        if (!now || now->version != o->version) return fail_operand(w, node, i, now);
-        operands[i] = (gr_tensor){g, o->index, o->generation};
-        in[i] = &now->array;
+    const gr_call *call = &r->call;
+    gr_status status = GR_OK;
+    if (call->op->vjp_all) return contribute_all(w, r, adjoint);
+    for (int i = 0; i < call->n && status == GR_OK; i++) {
+        const gri_node *operand = (const gri_node *)call->in[i];
+        if (is_needed(w, operand)) status = contribute(w, call, adjoint, i, operand);
     }
-    return GR_OK;
+    return status;
 }
 
 static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjoint)
 {
-    gr_graph *g = w->g;
-    if (node->flags & GRI_RELEASED) return fail_released(w, node);
-    gr_tensor few[GRI_FEW], *operands = few;
-    const gr_array *few_in[GRI_FEW], **in = few_in;
-    gri_running_call r;
-    r.scratch = NULL;
-    r.call = (gr_call){.graph = g,
-                       .op = node->op,
-                       .n = (int)node->n_operands,
-                       .attributes = gri_attributes(node),
-                       .out = &node->array,
-                       .output = gri_handle(g, node)};
-    if (node->n_operands > GRI_FEW) {
-        operands = gr_call_scratch(&r.call, node->n_operands * sizeof *operands);
-        in = gr_call_scratch(&r.call, node->n_operands * sizeof *in);
-    }
-    r.call.operands = operands;
-    r.call.in = in;
-    gr_status status = operands && in ? operands_of(w, node, operands, in) : g->status;
-    if (status == GR_OK && node->op->vjp_all) {
-        status = contribute_all(w, &r, adjoint);
-    } else {
-        for (int i = 0; i < r.call.n && status == GR_OK; i++) {
-            const gri_node *operand = (const gri_node *)in[i];
-            if (is_needed(w, operand)) status = contribute(w, &r.call, adjoint, i, operand);
-        }
-    }
-    if (r.scratch) gri_free_scratch(&r);
+    gri_recall r;
+    gr_status status = gri_recall_begin(&r, w->g, w->what, node);
+    if (status == GR_OK) status = pass(w, &r.running, adjoint);
+    gri_recall_end(&r);
     return status;
 }
 
@@ -359,7 +354,7 @@ static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoin
 /* In anomaly mode: what has arrived at a node, or come from its hook, is finite. */
 static gr_status judge(const walk *w, const gri_node *node, uint32_t adjoint, bool of_hook)
 {
-    if (*w->tainted) return GR_OK;
+    if (w->common->tainted) return GR_OK;
     return gri_judge_gradient(w->g, w->what, node, &node_at(w->g, adjoint)->array, of_hook);
 }
 
@@ -367,7 +362,7 @@ static gr_status complete_adjoint(const walk *w, const gri_node *node, uint32_t 
 {
     if (!is_needed(w, node)) return GR_OK;
     gr_status status = w->watched ? judge(w, node, *adjoint, false) : GR_OK;
-    if (status == GR_OK && node->flags & GRI_HOOKED) {
+    if (status == GR_OK && node->flags & GRI_HOOKED && !w->bare) {
         status = run_hooks(w, node, adjoint);
         if (status == GR_OK && w->watched) status = judge(w, node, *adjoint, true);
     }
@@ -384,8 +379,12 @@ static inline gr_status complete(const walk *w, const gri_node *node, uint32_t *
 static gr_status complete_kept(const walk *w)
 {
     gr_status status = GR_OK;
-    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++)
-        if (w->kept_adjoint[i]) status = complete(w, w->g->kept.slot[i].node, &w->kept_adjoint[i]);
+    for (uint32_t i = 1; i < w->kept_top && status == GR_OK; i++) {
+        if (!w->kept_adjoint[i]) continue;
+        const gri_node *node = w->g->kept.slot[i].node;
+        w->g->naming.scope = gri_name_scope(node);
+        status = complete(w, node, &w->kept_adjoint[i]);
+    }
     return status;
 }
 
@@ -394,36 +393,32 @@ static gr_status complete_kept(const walk *w)
 static void walk_end(walk *w)
 {
     gr_graph *g = w->g;
-    const uint32_t n = w->step_top - w->floor;
-    for (uint32_t i = 0; w->step_adjoint && i < n; i++) drop(w, &w->step_adjoint[i]);
+    const uint32_t n_steps = w->step_top - w->first;
+    for (uint32_t i = 0; w->step_adjoint && i < n_steps; i++) drop(w, &w->step_adjoint[i]);
     for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
-    gri_free(&g->memory, w->step_adjoint, n * sizeof(uint32_t));
+    if (!w->parent && w->common->spare) gri_kept_release(g, w->common->spare);
+    gri_free(&g->memory, w->step_adjoint, n_steps * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
-    gri_free(&g->memory, w->step_need, n);
+    gri_free(&g->memory, w->step_need, n_steps);
     gri_free(&g->memory, w->kept_need, w->kept_top);
 }
 
-static gr_status walk_begin(walk *w, gr_graph *g, const char *what, bool record, bool retain, bool targeted)
+/* The rest of a walk of which it is set what it is for. */
+static gr_status walk_begin(walk *w, bool targeted)
 {
-    gri_memory *m = &g->memory;
-    *w = (walk){.g = g,
-                .what = what,
-                .record = record,
-                .release = !record && !retain,
-                .watched = g->watching,
-                .tidy = {g->n_scopes, record ? 0 : g->no_grad_depth + 1, g->naming, record},
-                .step_top = g->step.top,
-                .reached = g->step.top,
-                .kept_top = g->kept.top};
-    w->step_adjoint = gri_alloc_zeroed(m, w->step_top * sizeof(uint32_t));
+    gri_memory *m = &w->g->memory;
+    w->reached = w->step_top;
+    w->common = w->parent ? w->parent->common : &w->own;
+    const uint32_t n_steps = w->step_top - w->first;
+    w->step_adjoint = gri_alloc_zeroed(m, n_steps * sizeof(uint32_t));
     w->kept_adjoint = gri_alloc_zeroed(m, w->kept_top * sizeof(uint32_t));
     if (targeted) {
-        w->step_need = gri_alloc_zeroed(m, w->step_top);
+        w->step_need = gri_alloc_zeroed(m, n_steps);
         w->kept_need = gri_alloc_zeroed(m, w->kept_top);
     }
     if (w->step_adjoint && w->kept_adjoint && (!targeted || (w->step_need && w->kept_need))) return GR_OK;
     walk_end(w);
-    return gri_fail_memory(g, what, w->step_top * sizeof(uint32_t));
+    return gri_fail_memory(w->g, w->what, n_steps * sizeof(uint32_t));
 }
 
 /* Whether the adjoint of a visited node must stay until the end. */
@@ -436,20 +431,11 @@ static bool wanted_at_end(const walk *w, const gri_node *node)
 static gr_status walk_down(walk *w)
 {
     gr_graph *g = w->g;
-    const bool was_recording = g->recording, was_watching = g->watching;
-    const uint32_t depth = g->no_grad_depth, guarded = g->guarded_scopes;
-    const uint16_t name_scope = g->naming.scope;
-    const walk *outer = g->walk;
-    g->walk = w;
-    g->watching = false; /* rules and hooks are judged by what they return */
-    g->no_grad_depth = w->tidy.no_grad_depth;
-    g->recording = w->record;
-    g->guarded_scopes = g->n_scopes;
-    g->walks++;
+    w->state = gri_walk_enter(g, w, w->record);
     gr_status status = GR_OK;
     uint32_t i = w->step_top;
-    while (status == GR_OK && i-- > w->floor) {
-        uint32_t *adjoint = &w->step_adjoint[i - w->floor];
+    while (status == GR_OK && i-- > w->first) {
+        uint32_t *adjoint = &w->step_adjoint[i - w->first];
         if (!*adjoint) continue; /* index 0, which names nothing, has none */
         w->at = i;
         gri_node *node = g->step.slot[i].node;
@@ -466,13 +452,7 @@ static gr_status walk_down(walk *w)
         }
     }
     if (status == GR_OK && (g->hooks.top || w->watched)) status = complete_kept(w);
-    g->walks--;
-    g->walk = outer;
-    g->watching = was_watching;
-    g->naming.scope = name_scope;
-    g->guarded_scopes = guarded;
-    g->recording = was_recording;
-    g->no_grad_depth = depth;
+    gri_walk_leave(g, &w->state);
     return status;
 }
 
@@ -481,52 +461,52 @@ static void restore_history(const walk *w)
 {
     for (uint32_t i = w->reached; w->release && i < w->step_top; i++) {
         gri_node *node = w->g->step.slot[i].node;
-        if (w->step_adjoint[i] && is_passed(w, node)) node->flags &= ~(uint32_t)GRI_RELEASED;
+        if (w->step_adjoint[i - w->first] && is_passed(w, node)) node->flags &= ~(uint32_t)GRI_RELEASED;
     }
 }
 
-/* A tensor of ones like `node`, kept or on the step stack. */
-static gri_node *ones_like(gr_graph *g, const gri_node *node, double value, bool kept)
+gri_node *gri_filled_like(gr_graph *g, const gri_node *node, double value, bool kept)
 {
     const gri_recipe r = {.type = node->array.type,
                           .ndim = node->array.ndim,
                           .dims = node->array.dims,
                           .count = node->array.count};
-    gri_node *ones = kept ? gri_keep_new(g, &r) : gri_push(g, &r);
-    if (ones) gri_fill(&ones->array, value);
-    return ones;
+    gri_node *filled = kept ? gri_keep_new(g, &r) : gri_push(g, &r);
+    if (filled) gri_fill(&filled->array, value);
+    return filled;
 }
 
-static gr_status check_cotangent(const walk *w, const gri_node *output, gr_tensor cotangent)
+gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_tensor t, const char *of,
+                           const gri_node *end)
 {
-    gr_graph *g = w->g;
     char a[TEXT_BYTES], b[TEXT_BYTES];
-    if (cotangent.graph != g)
-        return gri_fail(g, GR_ERR_GRAPH, "%s: the cotangent belongs to another graph", w->what);
-    const gri_node *node = gri_resolve(cotangent, w->what);
-    if (!node) return g->status;
+    if (t.graph != g) {
+        gri_fail(g, GR_ERR_GRAPH, "%s: the %s belongs to another graph", what, seed);
+        return NULL;
+    }
+    gri_node *node = gri_resolve(t, what);
+    if (!node) return NULL;
+    const bool same_type = node->array.type == end->array.type;
+    if (same_type && gri_same_dims(&node->array, &end->array)) return node;
     gri_describe(a, sizeof a, node, true);
-    gri_describe(b, sizeof b, output, true);
-    if (node->array.type != output->array.type)
-        return gri_fail(g, GR_ERR_TYPE, "%s: cotangent %s for output %s", w->what, a, b);
-    if (!gri_same_dims(&node->array, &output->array))
-        return gri_fail(g, GR_ERR_SHAPE, "%s: cotangent %s for output %s", w->what, a, b);
-    return GR_OK;
+    gri_describe(b, sizeof b, end, true);
+    gri_fail(g, same_type ? GR_ERR_SHAPE : GR_ERR_TYPE, "%s: %s %s for %s %s", what, seed, a, of, b);
+    return NULL;
 }
-
-static bool is_unset(gr_tensor t) { return !t.graph && t.index == 0; }
 
 /* Starts the walk at one output. */
 static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent)
 {
     gr_graph *g = w->g;
-    uint32_t *adjoint = adjoint_of(w, output->index);
-    if (!is_unset(cotangent)) {
-        gr_status status = check_cotangent(w, output, cotangent);
+    const bool matters = is_in_range(w, output->index); /* else it was made before all targets */
+    uint32_t *adjoint = matters ? adjoint_of(w, output->index) : NULL;
+    if (!gri_is_unset(cotangent)) {
+        const gri_node *given = gri_resolve_seed(g, w->what, "cotangent", cotangent, "output", output);
+        gr_status status = given ? GR_OK : g->status;
         const gri_mark mark = gri_mark_here(g);
-        if (status == GR_OK && w->watched)
-            status = gri_judge_cotangent(g, w->what, output, &node_at(g, cotangent.index)->array, w->tainted);
-        if (status == GR_OK) status = accumulate(w, adjoint, node_at(g, cotangent.index));
+        if (given && w->watched)
+            status = gri_judge_seed(g, w->what, "cotangent", output, &given->array, &w->common->tainted);
+        if (status == GR_OK && matters) status = accumulate(w, adjoint, given);
         if (!w->record) gri_pop(g, mark);
         return status;
     }
@@ -537,8 +517,9 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
                         "%s: %s has %" PRId64 " elements: give a cotangent, or reduce it to a scalar",
                         w->what, text, output->array.count);
     }
+    if (!matters) return GR_OK;
     const gri_mark mark = gri_mark_here(g);
-    const gri_node *one = ones_like(g, output, 1, false);
+    const gri_node *one = gri_filled_like(g, output, 1, false);
     const gr_status status = one ? accumulate(w, adjoint, one) : g->status;
     if (!w->record) gri_pop(g, mark);
     return status;
@@ -620,11 +601,14 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
     const gri_node *node = gri_resolve(output, "backward");
     if (!node) return g->status;
     gr_status status = check_differentiable(g, "backward", node);
-    walk w;
-    bool tainted = false;
-    if (status == GR_OK) status = walk_begin(&w, g, "backward", false, options && options->retain, false);
+    walk w = {.g = g,
+              .what = "backward",
+              .step_top = g->step.top,
+              .kept_top = g->kept.top,
+              .release = !(options && options->retain),
+              .watched = g->watching};
+    if (status == GR_OK) status = walk_begin(&w, false);
     if (status != GR_OK) return status;
-    w.tainted = &tainted;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
@@ -678,7 +662,7 @@ gr_status gr_clear_grad(gr_tensor t)
 static gr_status zero_gradient(gr_graph *g, gri_node *node)
 {
     if (!node->gradient) {
-        const gri_node *zeros = ones_like(g, node, 0, true);
+        const gri_node *zeros = gri_filled_like(g, node, 0, true);
         if (!zeros) return g->status;
         node->gradient = zeros->index;
         gri_note_owner(g, node);
@@ -720,19 +704,30 @@ gr_status gr_zero_grads(gr_graph *g)
 
 /* ---- Gradients as tensors ---- */
 
-static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
+gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input)
+{
+    gri_node *node = NULL;
+    if (input.graph && input.graph != g)
+        gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", what, i + 1);
+    else if (input.index == 0 || !input.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", what, i + 1);
+    else
+        node = gri_resolve(input, what);
+    return node && check_differentiable(g, what, node) == GR_OK ? node : NULL;
+}
+
+/* The lowest step node that can lead from the inputs to anything, and whether kept nodes can. */
+static gr_status find_range(walk *w, int n, const gr_tensor *inputs)
 {
     gr_graph *g = w->g;
+    w->first = w->step_top = g->step.top;
+    w->kept_top = 0;
     for (int i = 0; i < n; i++) {
-        if (inputs[i].graph && inputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "grad: input %d belongs to another graph", i + 1);
-        if (inputs[i].index == 0 || !inputs[i].graph)
-            return gri_fail(g, GR_ERR_HANDLE, "grad: input %d is an invalid handle", i + 1);
-        const gri_node *node = gri_resolve(inputs[i], "grad");
+        const gri_node *node = gri_resolve_input(g, w->what, i, inputs[i]);
         if (!node) return g->status;
-        const gr_status status = check_differentiable(g, "grad", node);
-        if (status != GR_OK) return status;
-        *need_of(w, node->index) = NEEDED | TARGET;
+        if (node->index & GRI_KEPT) w->kept_top = g->kept.top;
+        const uint32_t first = node->index & GRI_KEPT ? 0 : node->index;
+        if (first < w->first) w->first = first;
     }
     return GR_OK;
 }
@@ -740,15 +735,15 @@ static gr_status mark_targets(const walk *w, int n, const gr_tensor *inputs)
 /* What leads from the targets upwards is needed. Operands come before what uses them: one pass suffices. */
 static void spread_need(const walk *w)
 {
-    for (uint32_t i = w->floor ? w->floor : 1; i < w->step_top; i++) {
+    for (uint32_t i = w->first ? w->first : 1; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
         if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
             const walk *owner = owner_of(w, o->index);
-            if (is_known(owner, o->index) && *need_of(owner, o->index) &&
+            if (is_in_range(owner, o->index) && *need_of(owner, o->index) &&
                 gri_lookup(w->g, o->index, o->generation))
-                *need_of(w, i) |= NEEDED | PASSED;
+                w->step_need[i - w->first] |= NEEDED | PASSED;
         }
     }
 }
@@ -760,7 +755,7 @@ static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tenso
         const uint32_t adjoint = *adjoint_of(w, inputs[i].index);
         const gri_node *result;
         if (!adjoint)
-            result = ones_like(g, node_at(g, inputs[i].index), 0, false);
+            result = gri_filled_like(g, node_at(g, inputs[i].index), 0, false);
         else
             result = w->record ? node_at(g, adjoint) : gri_push_value(g, gri_kept_node(g, adjoint));
         if (!result) return g->status;
@@ -769,25 +764,32 @@ static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tenso
     return GR_OK;
 }
 
+gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output)
+{
+    if (output.graph != g) {
+        gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", what, i + 1);
+        return NULL;
+    }
+    gri_node *node = gri_resolve(output, what);
+    if (!node || gr_type_is_float(node->array.type)) return node;
+    gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", what, i + 1,
+             gr_type_name(node->array.type));
+    return NULL;
+}
+
 static gr_status seed_all(const walk *w, int n, const gr_tensor *outputs, const gr_tensor *cotangents)
 {
-    gr_graph *g = w->g;
     gr_status status = GR_OK;
     for (int i = 0; i < n && status == GR_OK; i++) {
-        if (outputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "grad: output %d belongs to another graph", i + 1);
-        const gri_node *node = gri_resolve(outputs[i], "grad");
-        if (!node) return g->status;
-        if (!gr_type_is_float(node->array.type))
-            return gri_fail(g, GR_ERR_TYPE, "grad: output %d is %s; only floats can be differentiated", i + 1,
-                            gr_type_name(node->array.type));
-        status = seed(w, node, cotangents ? cotangents[i] : GR_NONE);
+        const gri_node *node = gri_resolve_output(w->g, w->what, i, outputs[i]);
+        status = node ? seed(w, node, cotangents ? cotangents[i] : GR_NONE) : w->g->status;
     }
     return status;
 }
 
-gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
-                  const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients)
+gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                   const gr_tensor *inputs, const gr_tensor *cotangents, const gr_grad_options *options,
+                   gr_tensor *gradients)
 {
     gr_graph *g = n_outputs > 0 && outputs ? outputs[0].graph
                   : n_inputs > 0 && inputs ? inputs[0].graph
@@ -796,20 +798,18 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
     if (!g) return GR_ERR_HANDLE;
     if (g->status != GR_OK) return g->status;
     if (n_outputs <= 0 || n_inputs < 0 || !outputs || (n_inputs > 0 && (!inputs || !gradients)))
-        return gri_fail(g, GR_ERR_ARGUMENT, "grad: %d outputs and %d inputs, or NULL for them", n_outputs,
+        return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d outputs and %d inputs, or NULL for them", what, n_outputs,
                         n_inputs);
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
-    walk w;
-    bool tainted = false;
-    gr_status status = walk_begin(&w, g, "grad", o.record, o.retain, true);
+    walk w = {
+        .g = g, .what = what, .record = o.record, .release = !o.record && !o.retain, .watched = g->watching};
+    gr_status status = find_range(&w, n_inputs, inputs);
+    if (status == GR_OK) status = walk_begin(&w, true);
     if (status != GR_OK) return status;
-    w.tainted = &tainted;
     const gri_mark mark = gri_mark_here(g);
-    status = mark_targets(&w, n_inputs, inputs);
-    if (status == GR_OK) {
-        spread_need(&w);
-        status = seed_all(&w, n_outputs, outputs, cotangents);
-    }
+    for (int i = 0; i < n_inputs; i++) *need_of(&w, inputs[i].index) = NEEDED | TARGET;
+    spread_need(&w);
+    status = seed_all(&w, n_outputs, outputs, cotangents);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
     if (status != GR_OK) restore_history(&w);
@@ -821,20 +821,28 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
     return status;
 }
 
+gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const gr_tensor *inputs,
+                  const gr_tensor *cotangents, const gr_grad_options *options, gr_tensor *gradients)
+{
+    return gri_grad("grad", n_outputs, outputs, n_inputs, inputs, cotangents, options, gradients);
+}
+
 /* ---- Segments ---- */
 
-/* Whether the adjoint of a node is still to be visited by the walk that has it. */
+/* Whether the walk that has the adjoint of a node is still to come to it; nothing comes too late where it does not
+   matter. */
 static bool is_ahead(const walk *w, uint32_t index)
 {
-    if (!is_before(w, index)) return true;
-    w = owner_of(w, index);
-    return is_known(w, index) && (index & GRI_KEPT || index < w->at);
+    const walk *owner = owner_of(w, index);
+    if (owner == w) return true;
+    if (index & GRI_KEPT) return owner->kept_top == 0 || (index & ~GRI_KEPT) < owner->kept_top;
+    return index < owner->at;
 }
 
 /* Everything that the segment would contribute to is. */
 static gr_status check_reach(const walk *w)
 {
-    for (uint32_t i = w->floor; i < w->step_top; i++) {
+    for (uint32_t i = w->first; i < w->step_top; i++) {
         const gri_node *node = w->g->step.slot[i].node;
         for (uint32_t k = 0; node && k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
@@ -853,29 +861,79 @@ static gr_status check_reach(const walk *w)
 gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent)
 {
     const walk *parent = g->walk;
-    const uint32_t n = g->step.top - floor;
+    if (!parent)
+        return gri_fail(g, GR_ERR_STATE,
+                        "checkpoint: what it made is gone, and comes back in a walk only: it has no "
+                        "derivatives by itself");
     if (!(output->flags & GRI_REQUIRES_GRAD)) return GR_OK;
     walk w = {.g = g,
               .what = parent->what,
               .parent = parent,
-              .floor = floor,
+              .first = floor,
               .step_top = g->step.top,
-              .reached = g->step.top,
               .record = parent->record,
-              .tidy = parent->tidy,
               .watched = parent->watched,
-              .tainted = parent->tainted};
-    w.step_adjoint = gri_alloc_zeroed(&g->memory, n * sizeof(uint32_t));
-    if (parent->step_need) w.step_need = gri_alloc_zeroed(&g->memory, n);
-    gr_status status = w.step_adjoint && (!parent->step_need || w.step_need)
-                           ? check_reach(&w)
-                           : gri_fail_memory(g, w.what, n * sizeof(uint32_t));
+              .bare = parent->bare};
+    gr_status status = walk_begin(&w, parent->step_need != NULL);
+    if (status != GR_OK) return status;
+    status = check_reach(&w);
     if (status == GR_OK) {
         if (w.step_need) spread_need(&w);
         status = accumulate(&w, adjoint_of(&w, output->index), node_at(g, cotangent.index));
     }
     if (status == GR_OK) status = walk_down(&w);
     walk_end(&w);
+    return status;
+}
+
+/* ---- One call alone ---- */
+
+walk *gri_single_create(gr_graph *g, const char *what, uint32_t first, uint32_t step_top, uint32_t kept_top)
+{
+    walk *w = gri_alloc(&g->memory, sizeof *w);
+    if (!w) {
+        gri_fail_memory(g, what, sizeof *w);
+        return NULL;
+    }
+    *w = (walk){.g = g,
+                .what = what,
+                .first = first,
+                .step_top = step_top,
+                .kept_top = kept_top,
+                .record = true,
+                .bare = true};
+    if (walk_begin(w, true) == GR_OK) return w;
+    gri_free(&g->memory, w, sizeof *w);
+    return NULL;
+}
+
+void gri_single_free(walk *w)
+{
+    if (!w) return;
+    gri_memory *m = &w->g->memory;
+    walk_end(w);
+    gri_free(m, w, sizeof *w);
+}
+
+gr_status gri_single_walk(walk *w, gri_running_call *r, gr_tensor cotangent, const bool *wanted,
+                          gr_tensor *contributions)
+{
+    gr_graph *g = w->g;
+    const gr_call *call = &r->call;
+    for (int i = 0; i < call->n; i++)
+        if (wanted[i]) *need_of(w, call->operands[i].index) = NEEDED;
+    w->at = call->output.index;
+    w->state = gri_walk_enter(g, w, true);
+    const gr_status status = pass(w, r, node_at(g, cotangent.index));
+    gri_walk_leave(g, &w->state);
+    for (int i = 0; i < call->n; i++) {
+        contributions[i] = GR_NONE;
+        if (!wanted[i]) continue;
+        uint32_t *adjoint = adjoint_of(w, call->operands[i].index);
+        if (*adjoint) contributions[i] = gri_handle(g, node_at(g, *adjoint));
+        *adjoint = 0; /* an operand that is there twice has got all at its first place */
+        *need_of(w, call->operands[i].index) = 0;
+    }
     return status;
 }
 
@@ -889,7 +947,7 @@ gr_tensor gr_derivative(gr_tensor y, gr_tensor x)
         gri_fail(y.graph, GR_ERR_TYPE, "derivative: only floats can be differentiated, not %s", text);
         return gri_invalid(y.graph);
     }
-    const gri_node *ones = ones_like(y.graph, node, 1, false);
+    const gri_node *ones = gri_filled_like(y.graph, node, 1, false);
     if (!ones) return gri_invalid(y.graph);
     const gr_tensor cotangent = gri_handle(y.graph, ones);
     gr_tensor gradient = gri_invalid(y.graph);

@@ -95,7 +95,8 @@ static gri_node *run(gr_graph *g, const attributes *a, const gr_tensor *inputs)
     g->guarded_scopes = g->n_scopes;
     const gr_tensor y = a->f(g, a->n_inputs, inputs, a->user);
     g->guarded_scopes = guarded;
-    if (!gri_tidy_up(g, &tidy)) {
+    if (!gri_is_tidy(g, &tidy)) {
+        gri_tidy_up(g, &tidy);
         gri_fail(g, GR_ERR_STATE,
                  "checkpoint: the function opened a scope or a no_grad region and left it open");
         return NULL;

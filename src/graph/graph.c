@@ -86,16 +86,12 @@ gr_status gri_check_no_walk(gr_graph *g, const char *what)
                                     "%s: called by a rule while a walk is under way, or by a hook", what);
 }
 
-bool gri_tidy_up(gr_graph *g, const gri_tidy *before)
+void gri_tidy_up(gr_graph *g, const gri_tidy *before)
 {
-    if (g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
-        g->naming.depth == before->naming.depth)
-        return true;
     g->n_scopes = before->n_scopes;
     g->naming = before->naming;
     g->no_grad_depth = before->no_grad_depth;
     g->recording = before->recording;
-    return false;
 }
 
 gr_status gr_graph_reset(gr_graph *g)

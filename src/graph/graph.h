@@ -187,7 +187,8 @@ struct gr_graph {
     bool anomaly;  /* the mode is on */
     gr_anomaly_options anomaly_options;
     gri_capture *capture; /* of the innermost function of a checkpoint that is running for the first time */
-    const struct walk *walk; /* the innermost walk under way: see backward.c */
+    const struct walk
+        *walk; /* of the innermost walk under way: see backward.c; NULL: none, or forward mode */
     gri_hooks hooks;
     gri_names names;
     gri_naming naming;
@@ -309,8 +310,14 @@ static inline gri_tidy gri_tidy_here(const gr_graph *g)
     return (gri_tidy){g->n_scopes, g->no_grad_depth, g->naming, g->recording};
 }
 /* Whether a function of the user has closed the scopes, name scopes and no_grad regions that it opened, and no
-   others. If not, they are closed now, and opened: the error is the caller's to set. */
-bool gri_tidy_up(gr_graph *g, const gri_tidy *before);
+   others. */
+static inline bool gri_is_tidy(const gr_graph *g, const gri_tidy *before)
+{
+    return g->n_scopes == before->n_scopes && g->no_grad_depth == before->no_grad_depth &&
+           g->naming.depth == before->naming.depth;
+}
+/* If it has not: closes them, and opens what it closed. The error is the caller's to set. */
+void gri_tidy_up(gr_graph *g, const gri_tidy *before);
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
@@ -366,9 +373,12 @@ gr_status gri_judge_value(const gr_call *call, const gri_node *node);
 /* The contribution to operand i, of cotangent gy. */
 gr_status gri_judge_contribution(const gr_call *call, const char *what, const gr_array *gy, int i,
                                  const gr_array *part, bool *tainted);
-/* The cotangent of an output, given by the user. */
-gr_status gri_judge_cotangent(gr_graph *g, const char *what, const gri_node *output,
-                              const gr_array *cotangent, bool *tainted);
+/* The tangent of a result, of those of the operands; NULL where one has none. */
+gr_status gri_judge_tangent(const gr_call *call, const char *what, const gr_array *const *given,
+                            const gr_array *tangent, bool *tainted);
+/* The cotangent or tangent, as `seed` says, of an output or input, given by the user. */
+gr_status gri_judge_seed(gr_graph *g, const char *what, const char *seed, const gri_node *end,
+                         const gr_array *given, bool *tainted);
 /* The gradient of a node: summed from contributions that are finite, or returned by a hook. */
 gr_status gri_judge_gradient(gr_graph *g, const char *what, const gri_node *node, const gr_array *gradient,
                              bool of_hook);

@@ -186,9 +186,11 @@ gr_status gri_run_hooks(gr_graph *g, const char *what, const gri_node *node, gr_
     for (uint64_t done = 0; (hook = next_hook(&g->hooks, node->index, done, last));) {
         done = hook->order; /* the entry may be gone after the call */
         const gr_tensor given = hook->f(*gradient, of, hook->user);
-        if (!gri_tidy_up(g, &tidy))
+        if (!gri_is_tidy(g, &tidy)) {
+            gri_tidy_up(g, &tidy);
             gri_fail_about(g, GR_ERR_STATE, node,
                            "%s: a hook opened a scope or a no_grad region and left it open", what);
+        }
         if (g->status != GR_OK) return g->status;
         const gr_status status = replace(g, what, node, gradient, given);
         if (status != GR_OK) return status;

@@ -171,7 +171,7 @@ gr_status gri_set_name(gr_graph *g, gri_node *node, const char *name)
 }
 
 /* What a node owns outside its record. */
-static void release_belongings(gr_graph *g, gri_node *node)
+static inline void release_belongings(gr_graph *g, gri_node *node)
 {
     if (node->buffer) gri_buffer_release(g, node->buffer);
     if (node->gradient) gri_drop_gradient(g, node);

@@ -1,6 +1,6 @@
 /*
- * Arithmetic: add, sub, mul, div, chain_mul, chain_div, neg, scale, add_scalar, square, pow, pow_scalar,
- * maximum, minimum.
+ * Arithmetic: add, sub, mul, div, chain_mul, chain_div, neg, scale, add_scalar, square, mul_scaled, pow,
+ * pow_scalar, maximum, minimum.
  */
 #include "ops/ops.h"
 
@@ -18,30 +18,32 @@ static gr_status infer_number_broadcast(const gr_call *c, gr_layout *out)
 }
 
 /* add, sub, mul: as GRI_BINARY, and for i32, too. */
-#define ARITHMETIC(NAME, INFIX, COMMUTATIVE, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B, PULL) \
-    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                              \
-    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                                            \
-    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                                             \
-    static gr_status NAME##_forward(const gr_call *c)                                            \
-    {                                                                                            \
-        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL};               \
-        return gri_map_call(c, &loops);                                                          \
-    }                                                                                            \
-    GRI_RULE2(NAME, RULE_A, RULE_B)                                                              \
-    const gr_op gri_op_##NAME = {.name = #NAME,                                                  \
-                                 .arity = 2,                                                     \
-                                 .strided = true,                                                \
-                                 .infix = INFIX,                                                 \
-                                 .formula = FORMULA,                                             \
-                                 .commutative = COMMUTATIVE,                                     \
-                                 .infer = infer_number_broadcast,                                \
-                                 .forward = NAME##_forward,                                      \
-                                 .vjp = NAME##_vjp,                                              \
-                                 .pull = PULL};                                                  \
+#define ARITHMETIC(NAME, INFIX, COMMUTATIVE, FORMULA, EXPRESSION, INTEGER, RULE_A, RULE_B, PULL, TANGENT) \
+    GRI_LOOP2(NAME##_f32, float, float, EXPRESSION)                                                       \
+    GRI_LOOP2(NAME##_f64, double, double, EXPRESSION)                                                     \
+    GRI_LOOP2(NAME##_i32, int32_t, int32_t, INTEGER)                                                      \
+    static gr_status NAME##_forward(const gr_call *c)                                                     \
+    {                                                                                                     \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NAME##_i32, NULL};                        \
+        return gri_map_call(c, &loops);                                                                   \
+    }                                                                                                     \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                                                       \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                                           \
+                                 .arity = 2,                                                              \
+                                 .strided = true,                                                         \
+                                 .infix = INFIX,                                                          \
+                                 .formula = FORMULA,                                                      \
+                                 .commutative = COMMUTATIVE,                                              \
+                                 .infer = infer_number_broadcast,                                         \
+                                 .forward = NAME##_forward,                                               \
+                                 .vjp = NAME##_vjp,                                                       \
+                                 .pull = PULL,                                                            \
+                                 .tangent = TANGENT};                                                     \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
 
-ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL)
-ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL)
+ARITHMETIC(add, "+", true, "y = a + b", a + b, WRAP(U(a) + U(b)), gy, gy, NULL, GR_TANGENT_SYMMETRIC_JOINT)
+ARITHMETIC(sub, "-", false, "y = a - b", a - b, WRAP(U(a) - U(b)), gy, gr_neg(gy), NULL,
+           GR_TANGENT_SYMMETRIC_JOINT)
 
 /* Products and quotients of derivative rules. Their own rules are made of them: a zero ends a path in every
    order. */
@@ -65,7 +67,8 @@ const gr_op gri_op_chain_mul = {.name = "chain_mul",
                                 .infer = gri_infer_float_broadcast,
                                 .forward = chain_mul_forward,
                                 .vjp = chain_mul_vjp,
-                                .pull = mul_pull};
+                                .pull = mul_pull,
+                                .tangent = GR_TANGENT_SYMMETRIC};
 gr_tensor gr_chain_mul(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_chain_mul, a, b, NULL); }
 
 /* The cotangent of b: -gy y / b. */
@@ -77,7 +80,7 @@ GRI_BINARY(chain_div, NULL, "y = a / b, 0 where a or 1/b is 0", GRI_CHAIN_DIV(a,
            by_divisor(gy, y, b))
 
 ARITHMETIC(mul, "*", true, "y = a b", a *b, WRAP(U(a) * U(b)), gr_chain_mul(gy, b), gr_chain_mul(gy, a),
-           mul_pull)
+           mul_pull, GR_TANGENT_SYMMETRIC)
 GRI_BINARY(div, "/", "y = a / b", a / b, gr_chain_div(gy, b), by_divisor(gy, y, b))
 
 /* ---- neg ---- */
@@ -97,7 +100,8 @@ const gr_op gri_op_neg = {.name = "neg",
                           .formula = "y = -x",
                           .infer = infer_number_broadcast,
                           .forward = neg_forward,
-                          .vjp = neg_vjp};
+                          .vjp = neg_vjp,
+                          .tangent = GR_TANGENT_SYMMETRIC};
 gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
 
 /* ---- With one number: scale, add_scalar, pow_scalar ---- */
@@ -124,7 +128,8 @@ gr_tensor gr_neg(gr_tensor x) { return gri_apply1(&gri_op_neg, x, NULL); }
                                  .infer = gri_infer_float,                   \
                                  .forward = NAME##_forward,                  \
                                  .vjp = NAME##_vjp,                          \
-                                 .pull = PULL};                              \
+                                 .pull = PULL,                               \
+                                 .tangent = GR_TANGENT_SYMMETRIC};           \
     gr_tensor gr_##NAME(gr_tensor x, double number) { return gri_apply1(&gri_op_##NAME, x, &number); }
 
 #define SCALE(T)      x *NUMBER(T)
@@ -163,7 +168,42 @@ static gr_tensor pow_scalar_rule(gr_tensor gy, gr_tensor x, double p)
 }
 WITH_NUMBER(pow_scalar, "y = x^p", POW_SCALAR, pow_scalar_rule(gy, x, NUMBER_OF(c)), NULL)
 
-GRI_UNARY(square, "y = x^2", x *x, gr_scale(gr_chain_mul(gy, x), 2), 2 * GRI_CHAIN_MUL(g, x))
+/* ---- square, mul_scaled ---- */
+
+/* A product of the chain rule with a number: the rule of square in one pass over the elements. */
+static gr_tensor mul_scaled(gr_tensor a, gr_tensor b, double factor)
+{
+    return gri_apply2(&gri_op_mul_scaled, a, b, &factor);
+}
+
+#define MUL_SCALED(T) GRI_CHAIN_MUL(a, b) * NUMBER(T)
+GRI_LOOP2(mul_scaled_f32, float, float, MUL_SCALED(float))
+GRI_LOOP2(mul_scaled_f64, double, double, MUL_SCALED(double))
+static gr_status mul_scaled_forward(const gr_call *c)
+{
+    static const gri_loops loops = {mul_scaled_f32, mul_scaled_f64, NULL, NULL};
+    return gri_map_call(c, &loops);
+}
+GRI_RULE2(mul_scaled, mul_scaled(gy, b, NUMBER_OF(c)), mul_scaled(gy, a, NUMBER_OF(c)))
+static bool mul_scaled_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    if (!gri_same_dims(gy, to)) return false; /* operand i was broadcast: the rule knows how to sum */
+    const gr_array *const in[] = {gy, c->in[1 - i]};
+    return gri_map_pull(c, mul_scaled_f32, mul_scaled_f64, to, 2, in);
+}
+const gr_op gri_op_mul_scaled = {.name = "mul_scaled",
+                                 .arity = 2,
+                                 .strided = true,
+                                 .formula = "y = factor a b, 0 where a or b is 0",
+                                 .commutative = true,
+                                 .attribute_bytes = sizeof(double),
+                                 .infer = gri_infer_float_broadcast,
+                                 .forward = mul_scaled_forward,
+                                 .vjp = mul_scaled_vjp,
+                                 .pull = mul_scaled_pull,
+                                 .tangent = GR_TANGENT_SYMMETRIC};
+
+GRI_UNARY(square, "y = x^2", x *x, mul_scaled(gy, x, 2), 2 * GRI_CHAIN_MUL(g, x))
 
 /* ---- pow ---- */
 

@@ -83,7 +83,8 @@ const gr_op gri_op_where = {.name = "where",
                             .formula = "y = a where mask, else b",
                             .infer = where_infer,
                             .forward = where_forward,
-                            .vjp = where_vjp};
+                            .vjp = where_vjp,
+                            .tangent = GR_TANGENT_SYMMETRIC};
 
 gr_tensor gr_where(gr_tensor mask, gr_tensor a, gr_tensor b)
 {
@@ -138,6 +139,7 @@ const gr_op gri_op_cast = {.name = "cast",
                            .formula = "y = x as another type",
                            .infer = cast_infer,
                            .forward = cast_forward,
-                           .vjp = cast_vjp};
+                           .vjp = cast_vjp,
+                           .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_cast(gr_tensor x, gr_type type) { return gri_apply1(&gri_op_cast, x, &type); }

@@ -66,7 +66,8 @@ const gr_op gri_op_concat = {.name = "concat",
                              .formula = "y = operands, one behind the other",
                              .infer = concat_infer,
                              .forward = concat_forward,
-                             .vjp_all = concat_vjp_all};
+                             .vjp_all = concat_vjp_all,
+                             .tangent = GR_TANGENT_JOINT};
 
 gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
 {
@@ -175,7 +176,8 @@ const gr_op gri_op_index_select = {.name = "index_select",
                                    .formula = "y[k] = x[index[k]]",
                                    .infer = index_select_infer,
                                    .forward = index_select_forward,
-                                   .vjp = index_select_vjp};
+                                   .vjp = index_select_vjp,
+                                   .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index)
 {
@@ -251,7 +253,8 @@ const gr_op gri_op_index_add = {.name = "index_add",
                                 .formula = "y[index[k]] += x[k]",
                                 .infer = index_add_infer,
                                 .forward = index_add_forward,
-                                .vjp = index_add_vjp};
+                                .vjp = index_add_vjp,
+                                .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
@@ -315,7 +318,8 @@ const gr_op gri_op_gather = {.name = "gather",
                              .formula = "y[i] = x[index[i]]",
                              .infer = gather_infer,
                              .forward = gather_forward,
-                             .vjp = gather_vjp};
+                             .vjp = gather_vjp,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index)
 {
@@ -369,7 +373,8 @@ const gr_op gri_op_scatter_add = {.name = "scatter_add",
                                   .formula = "y[index[i]] += x[i]",
                                   .infer = scatter_add_infer,
                                   .forward = scatter_add_forward,
-                                  .vjp = scatter_add_vjp};
+                                  .vjp = scatter_add_vjp,
+                                  .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {

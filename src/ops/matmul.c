@@ -118,7 +118,8 @@ const gr_op gri_op_matmul = {.name = "matmul",
                              .infer = matmul_infer,
                              .forward = matmul_forward,
                              .vjp = matmul_vjp,
-                             .pull = matmul_pull};
+                             .pull = matmul_pull,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_matmul(gr_tensor a, gr_tensor b)
 {

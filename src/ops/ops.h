@@ -183,18 +183,19 @@ static inline double gri_chain_div_f64(double g, double d)
 
 /* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, value as an expression of x,
    rule, fast path. */
-#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)    \
-    GRI_FORWARD1(NAME, EXPRESSION)                          \
-    GRI_RULE1(NAME, RULE)                                   \
-    GRI_PULL1(NAME, PULL)                                   \
-    const gr_op gri_op_##NAME = {.name = #NAME,             \
-                                 .arity = 1,                \
-                                 .strided = true,           \
-                                 .formula = FORMULA,        \
-                                 .infer = gri_infer_float,  \
-                                 .forward = NAME##_forward, \
-                                 .vjp = NAME##_vjp,         \
-                                 .pull = NAME##_pull};      \
+#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)           \
+    GRI_FORWARD1(NAME, EXPRESSION)                                 \
+    GRI_RULE1(NAME, RULE)                                          \
+    GRI_PULL1(NAME, PULL)                                          \
+    const gr_op gri_op_##NAME = {.name = #NAME,                    \
+                                 .arity = 1,                       \
+                                 .strided = true,                  \
+                                 .formula = FORMULA,               \
+                                 .infer = gri_infer_float,         \
+                                 .forward = NAME##_forward,        \
+                                 .vjp = NAME##_vjp,                \
+                                 .pull = NAME##_pull,              \
+                                 .tangent = GR_TANGENT_SYMMETRIC}; \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
 
 /* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64, without a fast path. */
@@ -208,7 +209,8 @@ static inline double gri_chain_div_f64(double g, double d)
                                  .formula = FORMULA,                 \
                                  .infer = gri_infer_float_broadcast, \
                                  .forward = NAME##_forward,          \
-                                 .vjp = NAME##_vjp};                 \
+                                 .vjp = NAME##_vjp,                  \
+                                 .tangent = GR_TANGENT_SYMMETRIC};   \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
 
 #endif

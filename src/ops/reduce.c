@@ -82,7 +82,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
     return gri_apply1(op, x, &k);
 }
 
-#define REDUCTION(NAME, FORMULA, INFER)                                           \
+#define REDUCTION(NAME, FORMULA, INFER, TANGENT)                                  \
     const gr_op gri_op_##NAME = {.name = #NAME,                                   \
                                  .arity = 1,                                      \
                                  .strided = true,                                 \
@@ -90,7 +90,8 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
                                  .attribute_bytes = sizeof(reduction_attributes), \
                                  .infer = INFER,                                  \
                                  .forward = NAME##_forward,                       \
-                                 .vjp = NAME##_vjp};                              \
+                                 .vjp = NAME##_vjp,                               \
+                                 .tangent = TANGENT};                             \
     gr_tensor gr_##NAME(gr_tensor x, gr_axes axes, bool keepdims)                 \
     {                                                                             \
         return apply_reduction(&gri_op_##NAME, x, axes, keepdims);                \
@@ -104,7 +105,7 @@ static gr_status sum_forward(const gr_call *c)
     return GR_OK;
 }
 GRI_RULE1(sum, gr_expand(with_ones(c, gy), gr_shape_of(x)))
-REDUCTION(sum, "y = sum x", reduction_infer)
+REDUCTION(sum, "y = sum x", reduction_infer, GR_TANGENT_LINEAR)
 
 /* Elements per result. */
 static double group_size(const gr_call *c, const gr_array *x)
@@ -169,7 +170,7 @@ static gr_status mean_forward(const gr_call *c)
 }
 GRI_RULE1(mean,
           gr_expand(with_ones(c, gr_scale(gy, 1 / fmax(1, group_size(c, gri_array(x))))), gr_shape_of(x)))
-REDUCTION(mean, "y = sum x / n", float_reduction_infer)
+REDUCTION(mean, "y = sum x / n", float_reduction_infer, GR_TANGENT_LINEAR)
 
 /* ---- max ---- */
 
@@ -199,7 +200,7 @@ static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
     const gr_tensor n = gr_sum(attained, ((const reduction_attributes *)c->attributes)->axes, true);
     return gr_chain_mul(with_ones(c, gy), gr_div(attained, n));
 }
-REDUCTION(max, "y = max x", max_infer)
+REDUCTION(max, "y = max x", max_infer, GR_TANGENT_GENERAL)
 
 /* ---- sum_to ---- */
 
@@ -251,7 +252,8 @@ const gr_op gri_op_sum_to = {.name = "sum_to",
                              .formula = "y = sum of x over repeated axes",
                              .infer = sum_to_infer,
                              .forward = sum_to_forward,
-                             .vjp = sum_to_vjp};
+                             .vjp = sum_to_vjp,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_sum_to(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_sum_to, x, &shape); }
 
@@ -279,7 +281,8 @@ const gr_op gri_op_softmax = {.name = "softmax",
                               .formula = "y_i = e^x_i / sum e^x",
                               .infer = last_axis_infer,
                               .forward = softmax_forward,
-                              .vjp = softmax_vjp};
+                              .vjp = softmax_vjp,
+                              .tangent = GR_TANGENT_SYMMETRIC};
 
 static gr_status log_softmax_forward(const gr_call *c)
 {

@@ -39,6 +39,7 @@
     X(mean)               \
     X(minimum)            \
     X(mul)                \
+    X(mul_scaled)         \
     X(neg)                \
     X(norm)               \
     X(normal)             \

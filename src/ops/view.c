@@ -48,7 +48,8 @@ const gr_op gri_op_contiguous = {.name = "contiguous",
                                  .formula = "y = x",
                                  .infer = any_type_infer,
                                  .forward = contiguous_forward,
-                                 .vjp = contiguous_vjp};
+                                 .vjp = contiguous_vjp,
+                                 .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_contiguous(gr_tensor x)
 {
@@ -127,8 +128,15 @@ static gr_status reshape_infer(const gr_call *c, gr_layout *out)
     memcpy(out->dims, shape->dims, sizeof out->dims);
     if (c->in[0]->count == 0)
         gri_row_major(out->ndim, out->dims, out->strides);
-    else
-        view_strides(c->in[0], shape, out->strides);
+    else if (!view_strides(c->in[0], shape, out->strides))
+        out->alias = -1;
+    return GR_OK;
+}
+
+/* Only for a tangent whose strides leave no view: the constructor makes others contiguous before. */
+static gr_status reshape_forward(const gr_call *c)
+{
+    gri_copy_array(c->out->data, c->in[0]);
     return GR_OK;
 }
 GRI_RULE1(reshape, gr_reshape(gy, gr_shape_of(x)))
@@ -138,7 +146,9 @@ const gr_op gri_op_reshape = {.name = "reshape",
                               .attribute_bytes = sizeof(gr_shape),
                               .formula = "y = x in another shape",
                               .infer = reshape_infer,
-                              .vjp = reshape_vjp};
+                              .forward = reshape_forward,
+                              .vjp = reshape_vjp,
+                              .tangent = GR_TANGENT_LINEAR};
 
 static gr_status reshape_fail(gr_tensor x, const gr_shape *shape, gr_status status, const char *why)
 {
@@ -221,7 +231,8 @@ const gr_op gri_op_permute = {.name = "permute",
                               .attribute_bytes = sizeof(gr_axes),
                               .formula = "y = x with its axes in another order",
                               .infer = permute_infer,
-                              .vjp = permute_vjp};
+                              .vjp = permute_vjp,
+                              .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_permute(gr_tensor x, gr_axes axes)
 {
@@ -280,10 +291,23 @@ static gr_status slice_backward_infer(const gr_call *c, gr_layout *out)
     return status;
 }
 
+/* Zeros in what no slice reaches: all of it, unless the slice has no gaps. */
+static void clear_outside(const slice_attributes *k, const gr_array *out)
+{
+    const size_t row = (size_t)out->strides[k->axis] * gr_type_size(out->type), size = (size_t)k->size * row;
+    const size_t bytes = (size_t)out->count * gr_type_size(out->type);
+    const size_t head = k->step == 1 ? (size_t)k->start * row : size;
+    const size_t end = k->step == 1 ? head + (size_t)k->n * row : size;
+    for (size_t at = 0; at < bytes; at += size) {
+        memset((char *)out->data + at, 0, head);
+        memset((char *)out->data + at + end, 0, size - end);
+    }
+}
+
 static gr_status slice_backward_forward(const gr_call *c)
 {
     const slice_attributes *k = c->attributes;
-    memset(c->out->data, 0, (size_t)c->out->count * gr_type_size(c->out->type));
+    clear_outside(k, c->out);
     int64_t strides[GR_MAX_NDIM];
     memcpy(strides, c->out->strides, (size_t)c->out->ndim * sizeof *strides);
     gr_array part = *c->in[0];
@@ -308,7 +332,8 @@ const gr_op gri_op_slice = {.name = "slice",
                             .attribute_bytes = sizeof(slice_attributes),
                             .formula = "y = x[start:stop:step]",
                             .infer = slice_infer,
-                            .vjp = slice_vjp};
+                            .vjp = slice_vjp,
+                            .tangent = GR_TANGENT_LINEAR};
 const gr_op gri_op_slice_backward = {.name = "slice_backward",
                                      .arity = 1,
                                      .strided = true,
@@ -316,7 +341,8 @@ const gr_op gri_op_slice_backward = {.name = "slice_backward",
                                      .formula = "gx[start:stop:step] = gy, else 0",
                                      .infer = slice_backward_infer,
                                      .forward = slice_backward_forward,
-                                     .vjp = slice_backward_vjp};
+                                     .vjp = slice_backward_vjp,
+                                     .tangent = GR_TANGENT_LINEAR};
 
 static int64_t clip(int64_t position, int64_t low, int64_t high)
 {
@@ -410,7 +436,8 @@ const gr_op gri_op_expand = {.name = "expand",
                              .attribute_bytes = sizeof(gr_shape),
                              .formula = "y = x, repeated",
                              .infer = expand_infer,
-                             .vjp = expand_vjp};
+                             .vjp = expand_vjp,
+                             .tangent = GR_TANGENT_LINEAR};
 
 gr_tensor gr_expand(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_expand, x, &shape); }
 

@@ -7,7 +7,41 @@
 
 #include <string.h>
 
-enum { THREAD_GRAIN = 1 << 15 }; /* elements below which a thread is not worth waking */
+enum {
+    THREAD_GRAIN = 1 << 15, /* elements below which a thread is not worth waking */
+    BLOCK = 256             /* elements of a repeated operand that are written down for a long row */
+};
+
+/* One row. Loops are vectorised for neighbours one apart: for a long row an operand that is repeated is
+   written down, as far as it stays in the nearest cache, and the row is taken in pieces of that. */
+static void run_row(gri_loop *loop, const void *parameter, int64_t n, int n_arrays, void *const *p,
+                    const int64_t *s, const size_t *element)
+{
+    uint64_t block[GRI_MAP_MOST][BLOCK];
+    void *at[GRI_MAP_MOST];
+    int64_t steps[GRI_MAP_MOST];
+    int repeated = 0;
+    bool dense = n >= BLOCK && s[0] == 1;
+    for (int i = 1; i < n_arrays && dense; i++) {
+        repeated += s[i] == 0;
+        dense = s[i] == 0 || s[i] == 1;
+    }
+    if (!dense || !repeated) {
+        loop(n, p, s, parameter);
+        return;
+    }
+    for (int i = 0; i < n_arrays; i++) {
+        steps[i] = 1;
+        at[i] = i > 0 && s[i] == 0 ? block[i] : p[i];
+        for (size_t k = 0; at[i] == block[i] && k < BLOCK; k++)
+            memcpy((char *)block[i] + k * element[i], p[i], element[i]);
+    }
+    for (int64_t done = 0; done < n; done += BLOCK) {
+        loop(n - done < BLOCK ? n - done : BLOCK, at, steps, parameter);
+        for (int i = 0; i < n_arrays; i++)
+            if (at[i] != block[i]) at[i] = (char *)at[i] + BLOCK * element[i];
+    }
+}
 
 typedef struct map_plan {
     gri_loop *loop;
@@ -76,7 +110,7 @@ static void run_rows(const map_plan *plan, int64_t first, int64_t last)
         inner[i] = plan->strides[i][row];
     }
     for (int64_t r = first; r < last; r++) {
-        plan->loop(plan->dims[row], p, inner, plan->parameter);
+        run_row(plan->loop, plan->parameter, plan->dims[row], plan->n, p, inner, plan->element);
         for (int axis = row - 1; axis >= 0; axis--) {
             const bool wraps = ++index[axis] == plan->dims[axis];
             for (int i = 0; i < plan->n; i++) {
@@ -107,7 +141,8 @@ static void part_task(void *arg, int64_t task)
         inner[i] = plan->strides[i][0];
         p[i] = plan->data[i] + first * inner[i] * (int64_t)plan->element[i];
     }
-    plan->loop(left < THREAD_GRAIN ? left : THREAD_GRAIN, p, inner, plan->parameter);
+    run_row(plan->loop, plan->parameter, left < THREAD_GRAIN ? left : THREAD_GRAIN, plan->n, p, inner,
+            plan->element);
 }
 
 static void run_plan(gri_threads *threads, map_plan *plan)
@@ -158,7 +193,13 @@ static bool run_flat(gri_loop *loop, const void *parameter, const gr_array *out,
             return false;
         }
     }
-    loop(out->count, p, s, parameter);
+    if (out->count < BLOCK) { /* too short for blocks: small tensors do not pay for them */
+        loop(out->count, p, s, parameter);
+        return true;
+    }
+    size_t element[GRI_MAP_MOST] = {gr_type_size(out->type)};
+    for (int i = 0; i < n_in; i++) element[i + 1] = gr_type_size(in[i]->type);
+    run_row(loop, parameter, out->count, n_in + 1, p, s, element);
     return true;
 }
 
