@@ -1,6 +1,6 @@
 /*
- * Steps: which edge comes when, with which numbers; that they end in the gradients of gr_backward; texts, drawings and pages, and
- * the names that these must survive. What is written to steps/ is looked at by steps_renders and steps_page.
+ * Steps: which edge comes when, with which numbers; that they end in the gradients of gr_backward; texts, drawings and
+ * pages, and the names that these must survive. What is written to steps/ is looked at by steps_renders and steps_page.
  */
 #include <gradus.h>
 #include "test.h"

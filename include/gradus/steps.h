@@ -22,12 +22,12 @@
  *
  *   (w5 is what the local derivative ∂net_o1/∂h1 is known to be, and "2 of 2" says that nothing more will arrive at h1.)
  *   The first step gives the loss the adjoint 1. After the last one each adjoint is the gradient that gr_backward
- *   computes. Edges to numbers that no gradient is asked for (data, frozen parameters) are drawn, but no steps.
+ *   computes, but for what hooks do to it, and rounding. Edges to numbers that no gradient is asked for (data, frozen parameters) are drawn, but no steps.
  *
  * ORDER
- *   From the loss down: numbers by their longest distance from it, so that a number comes after all that use it; at the same
- *   distance in the order in which they were made; the edges of one in the order of its operands. It depends
- *   on the graph that led to the loss alone: the same steps, and the same texts byte for byte, in each run.
+ *   From the loss down: numbers by their longest distance from it, so that a number comes after all that use it;
+ *   at the same distance in the order in which they were made; the edges of one in the order of its operands. It
+ *   depends on the graph that led to the loss alone: the same steps, and the same texts byte for byte, in each run.
  *
  * LIFETIME
  *   A gr_steps is a handle to a kept object of the graph. What it says was copied when it was made: values, derivatives and

@@ -2,8 +2,8 @@
  * The inside of steps: one block of bytes, the elements of a kept tensor, so that it lives, dies and goes stale as all
  * that is kept; and how its parts are written.
  *
- * The block is this header, then numbers, edges and steps, then texts ending with zeros. A text is named by its distance from
- * the start of the texts; the first is "".
+ * The block is this header, then numbers, edges and steps, then texts ending with zeros. A text is named by its
+ * distance from the start of the texts; the first is "".
  *
  * Invariant: nothing but `position` and what numbers have received so far changes after it was made.
  */

@@ -47,7 +47,8 @@ static void put_adjoint_line(gri_steps_out *out, const standing *now)
 
 /* ---- Widths ---- */
 
-/* No character of Helvetica and what stands in for it (Arial, DejaVu Sans) is wider, in thousandths of the size of the font. */
+/* No character of Helvetica and what stands in for it (Arial, DejaVu Sans) is wider, in thousandths of the size of the
+   font. */
 static unsigned most_width(uint32_t c)
 {
     if (c >= '0' && c <= '9') return 637;

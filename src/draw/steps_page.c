@@ -1,9 +1,9 @@
 /*
  * Steps as a page that goes forward and back.
  *
- * All that differs from page to page is in its text and attributes: a table of numbers, a table of steps, the SVG. The style and
- * the script are constants. The script reads the tables, so that no text of others ever is part of a script, and the page without
- * the script still says everything.
+ * All that differs from page to page is in its text and attributes: a table of numbers, a table of steps, the SVG.
+ * The style and the script are constants. The script reads the tables, so that no text of others ever is part of a
+ * script, and the page without the script still says everything.
  *
  * Invariant: text of others goes out through gri_put_foreign, escaped for both text and attributes.
  */
