@@ -179,6 +179,38 @@ static void test_names(void)
     gr_graph_destroy(g);
 }
 
+static void check_name(const char *name, gri_flavour flavour, const char *expected)
+{
+    static dump d;
+    static gri_text t;
+    d.length = 0;
+    d.text[0] = '\0';
+    gri_text_begin(&t, write_dump, &d, true);
+    gri_put_name(&t, name, flavour);
+    CHECK(gri_text_end(&t) && strcmp(d.text, expected) == 0);
+    if (strcmp(d.text, expected) != 0) printf("%s: %s is %s\n", test_name, name, d.text);
+}
+
+static void test_names_for_latex(void)
+{
+    check_name("w1", GRI_LATEX, "w_{1}");
+    check_name("net_h1", GRI_LATEX, "\\mathrm{net}_{h1}");
+    check_name("delta", GRI_LATEX, "\\delta ");
+    check_name("delta_2", GRI_LATEX, "\\delta _{2}");
+    check_name("δ3", GRI_LATEX, "\\delta _{3}");
+    check_name("W[0,1]", GRI_LATEX, "W_{0,1}");
+    check_name("fc1.weight[2]", GRI_LATEX, "\\mathrm{fc}1.\\mathrm{weight}_{2}");
+    check_name("w1_2", GRI_LATEX, "w_{1,2}");
+    check_name("a_b_c", GRI_LATEX, "a_{b,c}");
+    check_name("a__b_", GRI_LATEX, "a_{b}");
+    check_name("_", GRI_LATEX, "\\_");
+    check_name("5%&$#{}\\^~", GRI_LATEX, "5\\%\\&\\$\\#\\{\\}\\backslash \\hat{\\ }\\sim ");
+    check_name("权", GRI_LATEX, "\\mathrm{U{+}6743}");
+    check_name("a\n\xff", GRI_LATEX, "a?\\mathrm{U{+}00FF}");
+    check_name("权\n\xffw", GRI_PLAIN, "???w");
+    check_name("<w>", GRI_LABEL, "&#60;w&#62;");
+}
+
 /* ---- What must not happen ---- */
 
 static void test_refusals(void)
@@ -232,6 +264,7 @@ int main(void)
     RUN(test_selection_is_seen);
     RUN(test_symbols);
     RUN(test_names);
+    RUN(test_names_for_latex);
     RUN(test_refusals);
     RUN(test_nothing_changes);
     return TEST_EXIT;

@@ -27,6 +27,8 @@ typedef struct maker {
     uint32_t *id;                             /* of those: 0: not on the way; else 1 + number of the node */
     gr_tensor *tensors, *tangents, *adjoints; /* of the nodes */
     uint32_t *flags;                          /* that were taken off them */
+    struct products *of_chunk;                /* of the largest tensor */
+    size_t chunk_bytes;
     uint32_t n;
 } maker;
 
@@ -130,39 +132,65 @@ typedef struct products {
     double ab, aa, bb;
 } products;
 
-/* In so many sums at a time, whatever the machine. */
-enum { LANES = 8 };
+/* In so many sums at a time and so many elements of one task, whatever the machine and the number of threads. */
+enum { LANES = 4, CHUNK = 1 << 15 };
 
-static void add_lane(products *p, double a, double b)
-{
-    p->ab += gri_chain(a, b);
-    p->aa += a * a;
-    p->bb += b * b;
-}
+typedef struct product_job {
+    const gr_array *a, *b;
+    products *of_chunk;
+} product_job;
 
-#define CONTIGUOUS(NAME, TYPE)                                                     \
-    static void NAME(products *lane, int64_t n, const TYPE *a, const TYPE *b)      \
-    {                                                                              \
-        double ab[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0};                  \
-        int64_t i = 0;                                                             \
-        for (; i + LANES <= n; i += LANES)                                         \
-            for (int k = 0; k < LANES; k++) {                                      \
-                const double x = a[i + k], y = b[i + k];                           \
-                ab[k] += gri_chain(x, y);                                          \
-                aa[k] += x * x;                                                    \
-                bb[k] += y * y;                                                    \
-            }                                                                      \
-        for (int k = 0; k < LANES; k++) lane[k] = (products){ab[k], aa[k], bb[k]}; \
-        for (; i < n; i++) add_lane(lane, a[i], b[i]);                             \
+#define CONTIGUOUS(NAME, TYPE)                                    \
+    static products NAME(int64_t n, const TYPE *a, const TYPE *b) \
+    {                                                             \
+        double ab[LANES] = {0}, aa[LANES] = {0}, bb[LANES] = {0}; \
+        products sum = {0, 0, 0};                                 \
+        int64_t i = 0;                                            \
+        for (; i + LANES <= n; i += LANES)                        \
+            for (int k = 0; k < LANES; k++) {                     \
+                const double x = a[i + k], y = b[i + k];          \
+                ab[k] += x * y;                                   \
+                aa[k] += x * x;                                   \
+                bb[k] += y * y;                                   \
+            }                                                     \
+        for (int k = 0; i + k < n; k++) {                         \
+            const double x = a[i + k], y = b[i + k];              \
+            ab[k] += x * y;                                       \
+            aa[k] += x * x;                                       \
+            bb[k] += y * y;                                       \
+        }                                                         \
+        for (int k = 0; k < LANES; k++) {                         \
+            sum.ab += ab[k];                                      \
+            sum.aa += aa[k];                                      \
+            sum.bb += bb[k];                                      \
+        }                                                         \
+        return sum;                                               \
     }
 CONTIGUOUS(contiguous_f32, float)
 CONTIGUOUS(contiguous_f64, double)
 
-static void strided(products *to, const gr_array *a, const gr_array *b)
+static void multiply_chunk(void *argument, int64_t task)
+{
+    const product_job *job = argument;
+    const int64_t first = task * CHUNK, left = job->a->count - first, n = left < CHUNK ? left : CHUNK;
+    if (job->a->type == GR_F64)
+        job->of_chunk[task] = contiguous_f64(n, (const double *)job->a->data + first,
+                                             (const double *)job->b->data + first);
+    else
+        job->of_chunk[task] = contiguous_f32(n, (const float *)job->a->data + first,
+                                             (const float *)job->b->data + first);
+}
+
+/* Any strides; products as walks form them. */
+static products multiply_strided(const gr_array *a, const gr_array *b)
 {
     int64_t index[GR_MAX_NDIM] = {0}, at_a = 0, at_b = 0;
+    products sum = {0, 0, 0};
     for (int64_t i = 0; i < a->count; i++) {
-        add_lane(to, gri_element(a, at_a), gri_element(b, at_b));
+        const double x = gri_element(a, at_a), y = gri_element(b, at_b);
+        sum.ab += gri_chain(x, y);
+        sum.aa += x * x;
+        sum.bb += y * y;
         for (int axis = a->ndim; axis-- > 0;) { /* on to the next */
             at_a += a->strides[axis];
             at_b += b->strides[axis];
@@ -172,24 +200,24 @@ static void strided(products *to, const gr_array *a, const gr_array *b)
             index[axis] = 0;
         }
     }
+    return sum;
 }
 
-static products multiply(const gri_node *x, const gri_node *y)
+static products multiply(const maker *m, const gri_node *x, const gri_node *y)
 {
-    const gr_array *a = &x->array, *b = &y->array;
-    products lane[LANES] = {{0, 0, 0}}, sum = {0, 0, 0};
-    if (!(x->flags & y->flags & GRI_CONTIGUOUS))
-        strided(lane, a, b);
-    else if (a->type == GR_F64)
-        contiguous_f64(lane, a->count, a->data, b->data);
-    else
-        contiguous_f32(lane, a->count, a->data, b->data);
-    for (int k = 0; k < LANES; k++) {
-        sum.ab += lane[k].ab;
-        sum.aa += lane[k].aa;
-        sum.bb += lane[k].bb;
+    product_job job = {&x->array, &y->array, m->of_chunk};
+    products sum = {0, 0, 0};
+    if (x->flags & y->flags & GRI_CONTIGUOUS) {
+        const int64_t n = (x->array.count + CHUNK - 1) / CHUNK;
+        gri_threads_run(m->g->threads, n, multiply_chunk, &job);
+        for (int64_t i = 0; i < n; i++) {
+            sum.ab += job.of_chunk[i].ab;
+            sum.aa += job.of_chunk[i].aa;
+            sum.bb += job.of_chunk[i].bb;
+        }
+        if (!isnan(sum.ab)) return sum; /* else 0 has met infinity, perhaps */
     }
-    return sum;
+    return multiply_strided(&x->array, &y->array);
 }
 
 /* So many operands of a node are on the way. */
@@ -225,7 +253,7 @@ static gr_status ask_rule(const maker *m, const gr_call *call, gr_tensor gy, int
         if (!node) return g->status;
     }
     const uint32_t operand = id_of(m, call->operands[k].index) - 1;
-    *value = multiply(node, node_of(m, m->tangents[operand])).ab;
+    *value = multiply(m, node, node_of(m, m->tangents[operand])).ab;
     return GR_OK;
 }
 
@@ -312,7 +340,7 @@ static void fill_nodes(const maker *m, size_t *used)
     char text[TEXT_BYTES];
     for (uint32_t i = 0; i < m->n; i++) {
         const gri_node *node = node_of(m, m->tensors[i]);
-        const products p = multiply(node_of(m, m->adjoints[i]), node_of(m, m->tangents[i]));
+        const products p = multiply(m, node_of(m, m->adjoints[i]), node_of(m, m->tangents[i]));
         gr_share_node *to = &m->f->nodes[i];
         gri_name_tensor(node, node->name ? 0 : number_of(m, i), text, sizeof text);
         to->name = add_text(m->f, used, text);
@@ -326,6 +354,18 @@ static void fill_nodes(const maker *m, size_t *used)
 }
 
 /* ---- The whole ---- */
+
+static gr_status make_room(maker *m)
+{
+    int64_t largest = 0;
+    for (uint32_t i = 0; i < m->n; i++) {
+        const int64_t count = node_of(m, m->tensors[i])->array.count;
+        if (count > largest) largest = count;
+    }
+    m->chunk_bytes = ((size_t)(largest / CHUNK) + 1) * sizeof *m->of_chunk;
+    m->of_chunk = gri_alloc(&m->g->memory, m->chunk_bytes);
+    return m->of_chunk ? GR_OK : gri_fail_memory(m->g, "shares", m->chunk_bytes);
+}
 
 static gr_status allocate(maker *m)
 {
@@ -348,7 +388,7 @@ static gr_status allocate(maker *m)
     for (uint32_t i = m->first; i < m->top; i++)
         if (m->id[i - m->first])
             m->tensors[m->id[i - m->first] - 1] = gri_handle(m->g, m->g->step.slot[i].node);
-    return GR_OK;
+    return make_room(m);
 }
 
 static void free_maker(maker *m)
@@ -359,6 +399,7 @@ static void free_maker(maker *m)
     gri_free(memory, m->tangents, m->n * sizeof *m->tangents);
     gri_free(memory, m->adjoints, m->n * sizeof *m->adjoints);
     gri_free(memory, m->flags, m->n * sizeof *m->flags);
+    gri_free(memory, m->of_chunk, m->chunk_bytes);
 }
 
 /* All that walks, with the state of the graph as it was afterwards. */

@@ -125,6 +125,7 @@ static const char *put_level(gri_text *t, const char *name, bool indexed)
 static void put_latex(gri_text *t, const char *name)
 {
     bool open = false;
+    if (name[strspn(name, "_[]")] == '\0') gri_text_put(t, "\\_"); /* nothing that could stand for it */
     name = put_level(t, name, false);
     while (*name) {
         while (is_mark(*name)) name++;
