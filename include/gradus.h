@@ -36,6 +36,7 @@
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
  *   summary.h   the model as a table: parameters, FLOPs, bytes
+ *   steps.h     the backward sweep one edge at a time, as text and as a page
  *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
@@ -55,6 +56,7 @@
 #include "gradus/precision.h"
 #include "gradus/dot.h"
 #include "gradus/summary.h"
+#include "gradus/steps.h"
 #include "gradus/paths.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"

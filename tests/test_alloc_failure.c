@@ -324,6 +324,28 @@ static double drawing_modes(gr_graph *g)
     return sum;
 }
 
+/* Steps, all ways of showing them, and a page, whose SVG has to have an element for each number and edge. */
+static double stepping(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), x = gr_full(g, GR_F64, GR_SHAPE(1, 3), 0.5);
+    const gr_steps steps = gr_steps_create(total(gr_square(gr_tanh(gr_matmul(x, w)))),
+                                           &(gr_steps_options){.forward = true});
+    char svg[4096] = "<svg>", part[64];
+    for (int i = 0; i < 60; i++) {
+        snprintf(part, sizeof part, "<g id=\"gr_n%d\"/><g id=\"gr_e%d\"/>", i, i);
+        strcat(svg, part);
+    }
+    strcat(svg, "</svg>");
+    double sum = 0;
+    gr_step step = {.sum = 0};
+    while (gr_steps_next(steps, &step)) sum += step.sum;
+    gr_steps_write_text(steps, add_up, &sum, NULL);
+    gr_steps_write_dot(steps, 9, add_up, &sum, NULL);
+    gr_steps_write_html(steps, svg, add_up, &sum, &(gr_steps_style){.title = "a title"});
+    if (steps.index) gr_steps_release(steps);
+    return sum;
+}
+
 static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
 {
     (void)of, (void)user;
@@ -418,6 +440,7 @@ static const scenario scenarios[] = {
     {"summing_up", summing_up},
     {"drawing modes", drawing_modes},
     {"deriving", deriving},
+    {"stepping", stepping},
     {"hooking", hooking},
     {"naming", naming},
     {"checkpointing", checkpointing},
