@@ -964,6 +964,36 @@ static void test_report(void)
     gr_graph_destroy(g);
 }
 
+/* A gated recurrent unit (Cho et al., 2014): its first derivatives are small numbers, made of larger ones that are
+   rounded to f32, so that nearby they stand on stairs. */
+static gr_tensor gated(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n, (void)user;
+    const gr_tensor x = in[0], h = in[1];
+    const gr_tensor z = gr_sigmoid(gr_add(gr_matmul(x, in[2]), gr_matmul(h, in[3])));
+    const gr_tensor r = gr_sigmoid(gr_add(gr_matmul(x, in[4]), gr_matmul(h, in[5])));
+    const gr_tensor c = gr_tanh(gr_add(gr_matmul(x, in[6]), gr_matmul(gr_mul(r, h), in[7])));
+    return gr_add(gr_mul(gr_add_scalar(gr_neg(z), 1), h), gr_mul(z, c));
+}
+
+static void test_small_derivatives_in_single_precision(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    for (int i = 0; i < 5; i++) {
+        gr_tensor in[8];
+        for (int k = 0; k < 8; k++) {
+            const gr_shape shape = k == 0   ? GR_SHAPE(2, 3)
+                                   : k == 1 ? GR_SHAPE(2, 4)
+                                            : GR_SHAPE(k % 2 ? 4 : 3, 4);
+            in[k] = gr_keep(gr_normal(g, GR_F32, shape, 0, 1));
+        }
+        const gr_check_result r = check(g, gated, 8, in, NULL, 2);
+        CHECK(r.passed && r.order == 2);
+        if (!r.passed) explain("gated", &r);
+    }
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_wrong_rules);
@@ -991,5 +1021,6 @@ int main(void)
     RUN(test_wrong_arguments);
     RUN(test_seeds);
     RUN(test_report);
+    RUN(test_small_derivatives_in_single_precision);
     return TEST_EXIT;
 }

@@ -203,10 +203,38 @@ static void test_tensors(void)
     gr_graph_destroy(g);
 }
 
+/* Nearer to a kink than the rounding of x a check may see the kink, or nothing; the slope of its side is never
+   wrong. */
+static double relu_from_1(double x) { return fmax(x - 1, 0); }
+
+static void test_beside_kinks(void)
+{
+    static const struct beside {
+        const char *name;
+        real_function *f;
+        double x, slope;
+    } list[] = {
+        {"relu 1e-10 below", relu, -1e-10, 0},
+        {"relu 1e-11 below", relu, -1e-11, 0},
+        {"relu 1e-15 below", relu, -1e-15, 0},
+        {"relu 1e-300 below", relu, -1e-300, 0},
+        {"relu 1e-300 above", relu, 1e-300, 1},
+        {"relu(x - 1) 1e-12 below", relu_from_1, 1 - 1e-12, 0},
+        {"relu(x - 1) 1e-13 above", relu_from_1, 1 + 1e-13, 1},
+    };
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+        const int failures = test_failures;
+        const gr_check_result r = check(list[i].f, list[i].x, list[i].slope, NULL);
+        CHECK(r.verdict != GR_CHECK_WRONG);
+        if (test_failures > failures) printf("  %s: numeric %.17g\n", list[i].name, r.worst.numeric);
+    }
+}
+
 int main(void)
 {
     RUN(test_kinks);
     RUN(test_no_kinks);
+    RUN(test_beside_kinks);
     RUN(test_too_rough);
     RUN(test_not_finite);
     RUN(test_tensors);

@@ -287,6 +287,15 @@ static void choose_mode(gri_level *l)
     if (l->s->order == 1) l->result->mode = l->mode;
 }
 
+/* The largest |x|, but at least 1. */
+static double largest_x(const gri_level *l)
+{
+    double most = 1;
+    for (int64_t j = 0; j < l->s->n; j++)
+        if (fabs(l->x[j]) > most) most = fabs(l->x[j]);
+    return most;
+}
+
 static gr_status prepare_line(gri_level *l)
 {
     gri_subject *s = l->s;
@@ -300,6 +309,7 @@ static gr_status prepare_line(gri_level *l)
                        .rtol = gri_or(l->o->rtol, s->single ? single_rtol : default_rtol),
                        .atol = l->o->atol,
                        .accuracy = fmax(l->o->accuracy, epsilon),
+                       .inner_size = s->size / largest_x(l),
                        .evaluations = &l->result->evaluations};
     gr_status status = GR_OK;
     if (l->mode != GR_CHECK_FULL) {

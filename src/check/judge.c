@@ -233,6 +233,8 @@ static bool is_denied(const gri_numbers *n, const gri_estimate *best, double ana
     const double apart = fabs(analytic - best->value), doubt = proof * honest_error(n, best);
     int precise = 0, agreeing = 0;
     if (!(apart > doubt) || may_have_drowned(n, apart, t)) return false;
+    /* Beside a kink, nearer than steps reach, one of the two slopes is that of x. */
+    if (best->bent && fabs(apart - best->bend / 2) <= exact * best->bend) return false;
     list(n, all);
     for (int i = 0; i < ESTIMATES; i++) {
         if (all[i] == best || !counts(n, all[i], t)) continue;

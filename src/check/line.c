@@ -154,6 +154,13 @@ gri_tolerance gri_line_tolerance(const gri_line *l, const gri_numbers *n)
 /* ---- Central differences ---- */
 
 /* Adds what a pair of evaluations says about a row. False if it is not finite there. */
+/* The size of the numbers whose rounding is in values of a size: from order 2 on they are those of the function, per
+   unit of x, which cancel in its derivatives (1 - y^2 of a tanh). What does not move has none of it. */
+static double rounded_size(const gri_line *l, double size)
+{
+    return size > 0 ? fmax(size, l->inner_size) : 0;
+}
+
 static bool add_pair(gri_line *l, int64_t k, double low, double high, int more)
 {
     gri_numbers *n = &l->numbers[k];
@@ -166,7 +173,7 @@ static bool add_pair(gri_line *l, int64_t k, double low, double high, int more)
     }
     const double width = high - low, size = size_of(l, k, l->above, l->below, 1);
     n->size = fmax(n->size, size_of(l, k, l->above, l->below, -1));
-    n->noise = (l->accuracy * size + n->staircase) / width;
+    n->noise = (l->accuracy * rounded_size(l, size) + n->staircase) / width;
     const double right = difference_of(l, k, l->above, l->y) / (high - l->at);
     const double left = difference_of(l, k, l->y, l->below) / (l->at - low);
     const gri_tolerance tolerance = gri_line_tolerance(l, n);
@@ -260,7 +267,8 @@ static gr_status find_slopes(gri_line *l, gri_want what)
         if (!l->active[k]) continue;
         *estimate_of(n, what) = gri_table_result(&n->table, gri_line_tolerance(l, n), n->noise);
         gri_estimate *e = estimate_of(n, what);
-        e->blur = GRI_BEND_NOISE * l->accuracy * size_of(l, k, l->y, l->y, -1) / (2 * e->step);
+        e->blur = GRI_BEND_NOISE * l->accuracy * rounded_size(l, size_of(l, k, l->y, l->y, -1)) /
+                  (2 * e->step);
         if (what == GRI_FIRST)
             n->quiet = l->accuracy * size_of(l, k, l->y, l->y, 0) / (2 * l->step * l->scale);
     }
@@ -292,7 +300,7 @@ static void add_side(gri_line *l, int64_t k, int which, double distance, const d
     const double size = size_of(l, k, y, l->y, 1), sign = which ? 1 : -1;
     n->size = fmax(n->size, size);
     const double change = sign * difference_of(l, k, y, l->y);
-    s->noise = 2 * l->accuracy * size + n->staircase;
+    s->noise = 2 * l->accuracy * rounded_size(l, size) + n->staircase;
     s->finite++;
     s->faded |= !(fabs(change) > sqrt(l->accuracy) * n->size);
     if (!s->faded) note_change(s, change);

@@ -58,6 +58,7 @@ typedef struct gri_line {
     const double *weights; /* [rows, m]; NULL: the identity */
     const double *x, *y;   /* n and m numbers */
     double step, rtol, atol /* 0: automatic */, accuracy;
+    double inner_size; /* of what y is computed from, per unit of x: it is rounded, too */
     int64_t *evaluations;
     /* The line. */
     int64_t element; /* -1: a direction */
