@@ -181,7 +181,7 @@ static void recurrent(gr_graph *g, figure *f)
 typedef struct lesson {
     const char *name, *title;
     void (*make)(gr_graph *g, figure *f);
-    bool shares;
+    bool deep; /* drawn from top to bottom, and the shares of its tensors, too */
 } lesson;
 
 static const lesson lessons[] = {
@@ -226,7 +226,8 @@ static bool write_paths(const figure *f, const gr_paths_options *o, const char *
     gr_paths *p = gr_paths_create(f->loss, f->by, o);
     bool ok = p && printf("\n%s\n\n", l->title) > 0 && gr_paths_write(p, to_file, stdout, NULL) == GR_OK;
     for (int i = 0; ok && i < 3; i++) {
-        const gr_paths_format format = {.form = forms[i].form, .document = true, .title = l->title};
+        const gr_paths_format format = {
+            .form = forms[i].form, .document = true, .title = l->title, .top_to_bottom = l->deep};
         ok = gr_paths_write_file(p, name_file(path, directory, l, forms[i].suffix), &format) == GR_OK;
     }
     gr_paths_release(p);
@@ -237,7 +238,8 @@ static bool write_shares(const figure *f, const gr_paths_options *o, const char 
 {
     char path[MAX_PATH];
     gr_shares *s = gr_shares_create(f->loss, f->by, o);
-    const gr_paths_format drawing = {.form = GR_PATHS_DOT, .title = l->title};
+    const gr_paths_format drawing = {
+        .form = GR_PATHS_DOT, .title = l->title, .top_to_bottom = l->deep, .digits = 4};
     const bool ok = s &&
                     gr_shares_write_file(s, name_file(path, directory, l, "_shares.txt"), NULL) == GR_OK &&
                     gr_shares_write_file(s, name_file(path, directory, l, "_shares.dot"), &drawing) == GR_OK;
@@ -251,7 +253,7 @@ typedef enum steps_form { STEPS_TEXT, STEPS_DRAWING, STEPS_HTML } steps_form;
 static bool write_steps_file(gr_steps steps, steps_form form, const char *svg, const lesson *l,
                              const char *path)
 {
-    const gr_steps_style style = {.title = l->title};
+    const gr_steps_style style = {.title = l->title, .downwards = l->deep};
     FILE *file = fopen(path, "w");
     if (!file) return false;
     const gr_status status = form == STEPS_TEXT ? gr_steps_write_text(steps, to_file, file, &style)
@@ -286,7 +288,7 @@ static bool teach(const lesson *l, const char *directory)
     const gr_naming names = {.lists = f.names, .n_lists = f.n_names};
     const gr_paths_options o = {.by_element = f.by_element, .only_named = true, .names = names};
     const gr_steps_options s = {.forward = true, .only_named = true, .names = names};
-    const bool ok = write_paths(&f, &o, directory, l) && (!l->shares || write_shares(&f, &o, directory, l)) &&
+    const bool ok = write_paths(&f, &o, directory, l) && (!l->deep || write_shares(&f, &o, directory, l)) &&
                     write_steps(&f, &s, directory, l);
     if (!ok) {
         const bool known = gr_graph_status(g) != GR_OK;
