@@ -50,18 +50,19 @@ static gr_tensor constant(gr_graph *g, const char *name, double value)
 /* Two inputs, two hidden and two output neurons: what two books begin with. Weights are indexed (from, to). */
 typedef struct two_layers {
     double x[2], w1[4], b1[2], w2[4], b2[2], t[2];
-    bool frozen; /* biases are not trained */
+    bool frozen; /* biases are not trained, and one for each layer */
     const char *names[11];
 } two_layers;
 
 /* Returns the outputs of the hidden layer. */
 static gr_tensor build(gr_graph *g, figure *f, const two_layers *n)
 {
+    const gr_shape biases = n->frozen ? GR_SHAPE(1) : GR_SHAPE(2);
     const gr_tensor x = call(f, gr_constant(g, GR_F64, GR_SHAPE(1, 2), n->x), n->names[0]);
     const gr_tensor w1 = call(f, gr_param(g, "W1", GR_F64, GR_SHAPE(2, 2), n->w1), n->names[1]);
-    const gr_tensor b1 = call(f, gr_param(g, "b1", GR_F64, GR_SHAPE(2), n->b1), n->names[2]);
+    const gr_tensor b1 = call(f, gr_param(g, "b1", GR_F64, biases, n->b1), n->names[2]);
     const gr_tensor w2 = call(f, gr_param(g, "W2", GR_F64, GR_SHAPE(2, 2), n->w2), n->names[5]);
-    const gr_tensor b2 = call(f, gr_param(g, "b2", GR_F64, GR_SHAPE(2), n->b2), n->names[6]);
+    const gr_tensor b2 = call(f, gr_param(g, "b2", GR_F64, biases, n->b2), n->names[6]);
     const gr_tensor t = call(f, gr_constant(g, GR_F64, GR_SHAPE(1, 2), n->t), n->names[9]);
     gr_set_requires_grad(b1, !n->frozen);
     gr_set_requires_grad(b2, !n->frozen);
@@ -85,13 +86,13 @@ static gr_tensor build(gr_graph *g, figure *f, const two_layers *n)
 static const two_layers step_by_step = {
     .x = {0.05, 0.1},
     .w1 = {0.15, 0.25, 0.2, 0.3},
-    .b1 = {0.35, 0.35},
+    .b1 = {0.35},
     .w2 = {0.4, 0.5, 0.45, 0.55},
-    .b2 = {0.6, 0.6},
+    .b2 = {0.6},
     .t = {0.01, 0.99},
     .frozen = true,
-    .names = {"i1 i2", "w1 w3 w2 w4", "b1 b1", "net_h1 net_h2", "h1 h2", "w5 w7 w6 w8", "b2 b2",
-              "net_o1 net_o2", "o1 o2", "t1 t2", "E1 E2"},
+    .names = {"i1 i2", "w1 w3 w2 w4", "b1", "net_h1 net_h2", "h1 h2", "w5 w7 w6 w8", "b2", "net_o1 net_o2",
+              "o1 o2", "t1 t2", "E1 E2"},
 };
 
 /* XOR with one-hot labels, the first sample: both inputs are 0. y1_2 is output 2 of layer 1. */
