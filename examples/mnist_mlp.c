@@ -5,11 +5,12 @@
  *               [--data DIR | --data none] [--limit N] [--out DIR]
  *
  * 784-784-784-10, ReLU, softmax cross-entropy, Adam, batches of 200, f32, pixels / 255. Before the training
- * the gradients of this very model are checked against numbers, in f64; after it the graph of one step is
- * drawn. The same seed gives the same losses, bit for bit, for any number of threads.
+ * the gradients of this very model are checked against numbers, in f64; after it the graph of one step, the curves
+ * and the weights of the first layer are drawn. The same seed gives the same losses, bit for bit, for any number of threads.
  */
 #include <gradus.h>
 #include "support/fashion_mnist.h"
+#include "support/plot.h"
 
 #include <errno.h>
 #include <spawn.h>
@@ -28,6 +29,12 @@ typedef struct settings {
     const char *data, *out;
 } settings;
 
+/* What each epoch has given, for the curves. */
+typedef struct course {
+    double *epoch, *train_loss, *test_loss, *accuracy; /* in percent; one block, at epoch */
+    int n;
+} course;
+
 typedef struct job {
     gr_graph *g;
     gr_mlp net;
@@ -36,6 +43,7 @@ typedef struct job {
     gr_batches *train, *test;
     int64_t n_train, n_test, batch;
     int epoch, epochs;
+    course course;
 } job;
 
 typedef struct score {
@@ -269,6 +277,27 @@ static score evaluate(const job *j)
     return s;
 }
 
+/* Without memory there is no curve. */
+static void note_epoch(course *c, int epoch, double train_loss, score test)
+{
+    if (!c->epoch) return;
+    c->epoch[c->n] = epoch;
+    c->train_loss[c->n] = train_loss;
+    c->test_loss[c->n] = test.loss;
+    c->accuracy[c->n++] = 100 * test.accuracy;
+}
+
+static course make_course(int epochs)
+{
+    const size_t n = (size_t)epochs;
+    course c = {.epoch = malloc(4 * (n + 1) * sizeof(double))};
+    if (!c.epoch) return c;
+    c.train_loss = c.epoch + n;
+    c.test_loss = c.train_loss + n;
+    c.accuracy = c.test_loss + n;
+    return c;
+}
+
 static void train(job *j)
 {
     const char *erase = isatty(STDOUT_FILENO) ? "\r\033[K" : "";
@@ -280,10 +309,65 @@ static void train(job *j)
         printf("%sepoch %d/%d  train loss %.9g  test loss %.9g  test accuracy %.2f %%  %.0f images/s\n",
                erase, j->epoch, j->epochs, loss, test.loss, 100 * test.accuracy, rate);
         fflush(stdout);
+        note_epoch(&j->course, j->epoch, loss, test);
     }
 }
 
 /* ---- Drawing ---- */
+
+enum { PATH_BYTES = 4096 };
+
+/* Says what has been drawn, or why not. */
+static void report_drawing(const char *what, const char *path, bool drawn)
+{
+    if (drawn)
+        printf("%s: %s\n", what, path);
+    else
+        fprintf(stderr, "mnist_mlp: cannot draw %s: %s\n", path, strerror(errno));
+}
+
+static void draw_curves(const course *c, const char *directory)
+{
+    char path[PATH_BYTES];
+    if (c->n < 2) return; /* a point is no curve */
+    const plot_series losses[] = {
+        {.label = "training", .x = c->epoch, .y = c->train_loss, .n = c->n, .style = PLOT_LINE_AND_POINTS},
+        {.label = "test", .x = c->epoch, .y = c->test_loss, .n = c->n, .style = PLOT_LINE_AND_POINTS}};
+    const plot_series accuracy = {.x = c->epoch, .y = c->accuracy, .n = c->n, .style = PLOT_LINE_AND_POINTS};
+    snprintf(path, sizeof path, "%s/mnist_mlp_loss.svg", directory);
+    report_drawing(
+        "the losses", path,
+        plot_write(path, &(plot_options){.title = "Cross-entropy", .x_label = "epoch"}, 2, losses));
+    snprintf(path, sizeof path, "%s/mnist_mlp_accuracy.svg", directory);
+    report_drawing("the accuracy", path,
+                   plot_write(path,
+                              &(plot_options){.title = "Accuracy on the test images, %", .x_label = "epoch"},
+                              1, &accuracy));
+}
+
+/* The weights that lead to each of the first hidden units, as images of what it looks for. */
+static void draw_weights(const job *j, const char *directory)
+{
+    enum { UNITS = 16, SIDE = 28 };
+    static double values[UNITS][IMAGE_PIXELS];
+    static char labels[UNITS][12];
+    plot_tile tiles[UNITS];
+    char path[PATH_BYTES];
+    const gr_tensor w = j->net.layers[0].weight; /* [pixels, hidden] */
+    const int64_t hidden = gr_dim(w, 1);
+    const float *weights = gr_data(w);
+    const int n = hidden < UNITS ? (int)hidden : UNITS;
+    if (!weights) return;
+    for (int k = 0; k < n; k++) {
+        for (int i = 0; i < IMAGE_PIXELS; i++) values[k][i] = (double)weights[i * hidden + k];
+        snprintf(labels[k], sizeof labels[k], "%d", k);
+        tiles[k] = (plot_tile){values[k], SIDE, SIDE, labels[k]};
+    }
+    const plot_tiles_options options = {
+        .title = "Weights to the first hidden units", .colours = PLOT_DIVERGING, .bar_label = "weight"};
+    snprintf(path, sizeof path, "%s/mnist_mlp_weights.svg", directory);
+    report_drawing("the weights of the first layer", path, plot_tiles(path, &options, n, tiles));
+}
 
 /* Runs "dot -Tsvg from -o to"; false if there is no dot, or it fails. */
 static bool render(char *from, char *to)
@@ -298,14 +382,11 @@ static bool render(char *from, char *to)
 /* Draws one step, gradients included. */
 static void draw(const job *j, const char *directory)
 {
-    enum { PATH_BYTES = 4096 };
     char dot[PATH_BYTES], svg[PATH_BYTES];
     snprintf(dot, sizeof dot, "%s/mnist_mlp.dot", directory);
     snprintf(svg, sizeof svg, "%s/mnist_mlp.svg", directory);
     gr_batches_start(j->train, 0);
     const int64_t m = gr_batches_next(j->train, j->x, j->labels);
-    gr_named(j->x, "images");
-    gr_named(j->labels, "labels");
     const gr_tensor loss = gr_named(loss_of(j, m), "loss");
     gr_clear_grads(j->g);
     gr_backward(loss);
@@ -328,8 +409,8 @@ static job make_job(gr_graph *g, const settings *s, const image_set *set)
     j.n_test = set->test_labels.count;
     j.net = gr_mlp_create(g, "", GR_F32, 4, sizes, gr_relu, gr_init_xavier_uniform);
     j.adam = gr_adam(g, s->rate);
-    j.x = gr_constant(g, GR_F32, GR_SHAPE(s->batch, IMAGE_PIXELS), NULL);
-    j.labels = gr_constant(g, GR_I32, GR_SHAPE(s->batch), NULL);
+    j.x = gr_named(gr_constant(g, GR_F32, GR_SHAPE(s->batch, IMAGE_PIXELS), NULL), "images");
+    j.labels = gr_named(gr_constant(g, GR_I32, GR_SHAPE(s->batch), NULL), "labels");
     j.train = gr_batches_create(g, &set->train_images, &set->train_labels, s->batch, seed, NULL);
     j.test = gr_batches_create(g, &set->test_images, &set->test_labels, s->batch, seed,
                                &(gr_batches_options){.in_order = true});
@@ -349,13 +430,34 @@ static void describe(const job *j, const settings *s)
     fflush(stdout);
 }
 
+static bool to_stdout(const char *text, size_t length, void *user)
+{
+    (void)user;
+    return fwrite(text, 1, length, stdout) == length;
+}
+
+/* The table of a forward pass over one batch. */
+static void summarise(const job *j)
+{
+    putchar('\n');
+    gr_model_summary(gr_named(loss_of(j, j->batch), "loss"), to_stdout, NULL, NULL);
+    putchar('\n');
+    fflush(stdout);
+    gr_graph_reset(j->g);
+}
+
 static bool run(gr_graph *g, const settings *s, const image_set *set)
 {
     job j = make_job(g, s, set);
     describe(&j, s);
+    if (gr_graph_status(g) == GR_OK) summarise(&j);
     if (gr_graph_status(g) == GR_OK && !check_gradients(g, s, set)) return false;
+    j.course = make_course(j.epochs);
     if (gr_graph_status(g) == GR_OK) train(&j);
     if (gr_graph_status(g) == GR_OK) draw(&j, s->out);
+    if (gr_graph_status(g) == GR_OK) draw_curves(&j.course, s->out);
+    if (gr_graph_status(g) == GR_OK) draw_weights(&j, s->out);
+    free(j.course.epoch);
     if (gr_graph_status(g) == GR_OK) return true;
     fprintf(stderr, "mnist_mlp: %s\n", gr_graph_error(g));
     return false;

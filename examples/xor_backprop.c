@@ -7,10 +7,15 @@
  * y = sigmoid(x W + theta); E = 1/2 sum (y2 - label)^2; the step is 0.5, one sample at a time.
  *
  * Nothing is computed by hand here: each number is the value or the gradient of a tensor.
+ *
+ *     xor_backprop [--out DIR]         writes xor_loss.svg and xor_regions.svg there
  */
 #include <gradus.h>
+#include "support/plot.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { SAMPLES = 4, EPOCHS = 10000 };
 static const double step_size = 0.5;
@@ -133,7 +138,9 @@ static double divergence(gr_tensor y, gr_tensor label)
     return gr_item(gr_neg(gr_log(gr_sum(gr_mul(y, label), GR_ALL_AXES, false))));
 }
 
-static void train(gr_graph *g, const network *n, gr_optimizer *descent, gr_tensor x, gr_tensor label)
+/* Fills curve with the mean error of each epoch. */
+static void train(gr_graph *g, const network *n, gr_optimizer *descent, gr_tensor x, gr_tensor label,
+                  double curve[EPOCHS])
 {
     static const int shown[] = {1, 2, 10, 100, 1000, 2000, 3000, 5000, 10000};
     puts("\nTraining, one update per sample; mean E over the four samples as seen during the epoch:");
@@ -154,6 +161,7 @@ static void train(gr_graph *g, const network *n, gr_optimizer *descent, gr_tenso
             }
             gr_graph_reset(g);
         }
+        curve[epoch - 1] = sum / SAMPLES;
         if (epoch != shown[next]) continue;
         next++;
         printf("  epoch %5d   E %.9f\n", epoch, sum / SAMPLES);
@@ -161,6 +169,70 @@ static void train(gr_graph *g, const network *n, gr_optimizer *descent, gr_tenso
             printf("      during this epoch (%g, %g) gave (%.9f, %.9f), divergence from the label %.9f\n",
                    inputs[s][0], inputs[s][1], y[s][0], y[s][1], kl[s]);
     }
+}
+
+/* ---- Pictures ---- */
+
+static bool draw_curve(const char *path, const double curve[EPOCHS])
+{
+    static double epochs[EPOCHS];
+    for (int i = 0; i < EPOCHS; i++) epochs[i] = i + 1;
+    const plot_series series = {.x = epochs, .y = curve, .n = EPOCHS};
+    return plot_write(path,
+                      &(plot_options){.title = "Learning XOR: a plateau, then a cliff",
+                                      .x_label = "epoch",
+                                      .y_label = "mean E",
+                                      .log_x = true,
+                                      .log_y = true},
+                      1, &series);
+}
+
+/* What the network says of any point. */
+typedef struct asked {
+    const network *net;
+    gr_tensor x, label;
+} asked;
+
+static double first_output(double x1, double x2, void *user)
+{
+    const asked *a = user;
+    gr_write(a->x, (double[]){x1, x2}, 2);
+    const double y = GR_AT(forward(a->net, a->x, a->label).y2, 0);
+    gr_graph_reset(a->x.graph);
+    return y;
+}
+
+static bool draw_regions(const char *path, const network *n, gr_tensor x, gr_tensor label)
+{
+    asked a = {n, x, label};
+    const plot_class classes[] = {{"label (1, 0)", (double[]){0, 1}, (double[]){1, 0}, 2},
+                                  {"label (0, 1)", (double[]){0, 1}, (double[]){0, 1}, 2}};
+    const plot_regions_options options = {.title = "XOR: what the network has learnt",
+                                          .x_label = "x1",
+                                          .y_label = "x2",
+                                          .bar_label = "y2[1]",
+                                          .x_min = -0.5,
+                                          .x_max = 1.5,
+                                          .y_min = -0.5,
+                                          .y_max = 1.5};
+    gr_no_grad_begin(x.graph);
+    const bool done = plot_regions(path, &options, first_output, &a, 2, classes);
+    gr_no_grad_end(x.graph);
+    return done;
+}
+
+static bool draw(const char *directory, const double curve[EPOCHS], const network *n, gr_tensor x,
+                 gr_tensor label)
+{
+    char loss[4096], regions[4096];
+    snprintf(loss, sizeof loss, "%s/xor_loss.svg", directory);
+    snprintf(regions, sizeof regions, "%s/xor_regions.svg", directory);
+    if (!draw_curve(loss, curve) || !draw_regions(regions, n, x, label)) {
+        fprintf(stderr, "xor_backprop: cannot draw into %s: %s\n", directory, strerror(errno));
+        return false;
+    }
+    printf("\nThe curve of the error: %s; what was learnt: %s\n", loss, regions);
+    return true;
 }
 
 /* Sets the parameters back to where they began. */
@@ -172,8 +244,14 @@ static void restart(const network *n, const gr_tensor start[4])
     gr_assign(n->theta2, start[3]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static double curve[EPOCHS];
+    const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : NULL;
+    if (argc > 1 && !out) {
+        fprintf(stderr, "usage: xor_backprop [--out DIR]\n");
+        return 2;
+    }
     gr_graph *g = gr_graph_create(NULL);
     const network n = make_network(g);
     const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(2), inputs[0]);
@@ -184,7 +262,7 @@ int main(void)
     first_step(g, &n, descent, x, label);
     restart(&n, start);
     other_gradients(g, &n, x, label);
-    train(g, &n, descent, x, label);
+    train(g, &n, descent, x, label, curve);
 
     puts("\nWhere the notes are wrong:");
     printf("  They print w1(1,2) = 0.1 as unchanged by the first step. Unchanged it is, but it is %.1f from "
@@ -198,8 +276,9 @@ int main(void)
         "0)\n"
         "  and (1, 1); so do a) to d) themselves, which the notes give without saying where they come from.");
 
+    const bool drawn = !out || draw(out, curve, &n, x, label);
     const gr_status status = gr_graph_status(g);
     if (status != GR_OK) fprintf(stderr, "xor_backprop: %s\n", gr_graph_error(g));
     gr_graph_destroy(g);
-    return status == GR_OK ? 0 : 1;
+    return status == GR_OK && drawn ? 0 : 1;
 }

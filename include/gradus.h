@@ -35,6 +35,9 @@
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
+ *   summary.h   the model as a table: parameters, FLOPs, bytes
+ *   steps.h     the backward sweep one edge at a time, as text and as a page
+ *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
  *   custom.h    primitives of your own
  *   sweep.h     trying them on operands of all kinds
@@ -52,6 +55,9 @@
 #include "gradus/check.h"
 #include "gradus/precision.h"
 #include "gradus/dot.h"
+#include "gradus/summary.h"
+#include "gradus/steps.h"
+#include "gradus/paths.h"
 #include "gradus/io.h"
 #include "gradus/custom.h"
 #include "gradus/sweep.h"

@@ -13,7 +13,7 @@ list_includes() {
 
 list_includes | awk '
 BEGIN {
-    n = split("base ops/kernels graph ops nn optim check io", names, " ")
+    n = split("base ops/kernels graph ops nn optim check draw io", names, " ")
     for (i = 1; i <= n; i++) rank[names[i]] = i
 }
 # The layer of a path below src/: its directory.

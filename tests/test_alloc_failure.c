@@ -244,6 +244,33 @@ static bool add_up(const char *text, size_t length, void *user)
     return true;
 }
 
+static double deriving(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), b = parameter(g, "bias", GR_SHAPE(2));
+    const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(2, 3), 0.3);
+    const gr_tensor h = gr_named(gr_softmax(gr_add(gr_matmul(x, w), b), 1), "h");
+    const gr_tensor loss = gr_named(gr_sum(gr_square(gr_relu(h)), GR_ALL_AXES, false), "loss");
+    const gr_element_names names = {w, "w1 w2 w3 w4 w5 w6"};
+    double result = 0;
+    for (int named = 0; named < 2; named++) {
+        const gr_paths_options o = {
+            .by_element = 3, .only_named = named, .top = 5, .names = {.lists = &names, .n_lists = 1}};
+        gr_paths *p = gr_paths_create(loss, w, &o);
+        if (!p) return NAN;
+        size_t length[3] = {0};
+        for (int form = 0; form < 3; form++)
+            gr_paths_write_string(p, NULL, 0, &length[form], &(gr_paths_format){.form = (gr_paths_form)form});
+        result += p->total + p->count + p->gradient + (double)(length[0] + length[1] + length[2]);
+        gr_paths_release(p);
+        gr_shares *s = gr_shares_create(loss, w, &o);
+        if (!s) return NAN;
+        gr_shares_write_string(s, NULL, 0, &length[0], &(gr_paths_format){.form = GR_PATHS_DOT});
+        result += s->gradient + s->shares[0].value + (double)length[0];
+        gr_shares_release(s);
+    }
+    return result;
+}
+
 static double drawing(gr_graph *g)
 {
     const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
@@ -256,6 +283,67 @@ static double drawing(gr_graph *g)
     gr_dot_write_string(loss, NULL, 0, &length, NULL);
     gr_dot_write_file(loss, "alloc_failure.dot", NULL);
     return sum + (double)length;
+}
+
+static double summing_up(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7));
+    gr_name_scope_begin(g, "a scope");
+    const gr_tensor h = gr_tanh(gr_matmul(gr_full(g, GR_F64, GR_SHAPE(2, 9), 0.5), w));
+    gr_name_scope_end(g);
+    double sum = 0;
+    size_t length = 0;
+    gr_model_totals totals;
+    gr_model_summary(total(h), add_up, &sum, &(gr_summary_options){.operations = true});
+    gr_model_summary_string(total(h), NULL, 0, &length, NULL);
+    gr_model_count(total(h), &totals);
+    return sum + (double)length + totals.flops;
+}
+
+/* The modes of drawings, with frames, boxes, repeated scopes and slices. */
+static double drawing_modes(gr_graph *g)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 3));
+    gr_tensor h = w, gradient;
+    for (int i = 0; i < 3; i++) {
+        gr_name_scope_begin(g, names[i]);
+        h = gr_tanh(gr_matmul(h, w));
+        gr_name_scope_end(g);
+    }
+    const gr_tensor loss = total(h);
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    double sum = 0;
+    const gr_dot_options repeated = {.fold = true, .n_highlight = 1, .highlight = &h},
+                         boxes = {.collapse_depth = 1, .around = h, .distance = 4},
+                         both = {.mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &gradient, .inputs = &w};
+    gr_dot_write(loss, add_up, &sum, &repeated);
+    gr_dot_write(loss, add_up, &sum, &boxes);
+    gr_dot_write(loss, add_up, &sum, &both);
+    gr_dot_write(total(gr_tanh(w)), add_up, &sum, &(gr_dot_options){.mode = GR_DOT_SCALARS});
+    return sum;
+}
+
+/* Steps, all ways of showing them, and a page, whose SVG has to have an element for each number and edge. */
+static double stepping(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(3, 2)), x = gr_full(g, GR_F64, GR_SHAPE(1, 3), 0.5);
+    const gr_steps steps = gr_steps_create(total(gr_square(gr_tanh(gr_matmul(x, w)))),
+                                           &(gr_steps_options){.forward = true});
+    char svg[4096] = "<svg>", part[64];
+    for (int i = 0; i < 60; i++) {
+        snprintf(part, sizeof part, "<g id=\"gr_n%d\"/><g id=\"gr_e%d\"/>", i, i);
+        strcat(svg, part);
+    }
+    strcat(svg, "</svg>");
+    double sum = 0;
+    gr_step step = {.sum = 0};
+    while (gr_steps_next(steps, &step)) sum += step.sum;
+    gr_steps_write_text(steps, add_up, &sum, NULL);
+    gr_steps_write_dot(steps, 9, add_up, &sum, NULL);
+    gr_steps_write_html(steps, svg, add_up, &sum, &(gr_steps_style){.title = "a title"});
+    if (steps.index) gr_steps_release(steps);
+    return sum;
 }
 
 static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
@@ -349,6 +437,10 @@ static const scenario scenarios[] = {
     {"shadowing", shadowing},
     {"functional", functional},
     {"drawing", drawing},
+    {"summing_up", summing_up},
+    {"drawing modes", drawing_modes},
+    {"deriving", deriving},
+    {"stepping", stepping},
     {"hooking", hooking},
     {"naming", naming},
     {"checkpointing", checkpointing},

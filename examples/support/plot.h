@@ -1,5 +1,6 @@
 /*
- * Plots as SVG, for the examples: curves and points over linear or logarithmic axes.
+ * Plots as SVG, for the examples: curves and points over linear or logarithmic axes; matrices and images as tiles;
+ * what a classifier decides over a plane.
  *
  *     const plot_series series[] = {
  *         {.label = "gradient descent", .y = slow, .n = 200},
@@ -37,5 +38,60 @@ typedef struct plot_options {
 
 /* Writes the plot; false if the file cannot be written (errno says why), or there is no point to be drawn. */
 bool plot_write(const char *path, const plot_options *options, int n, const plot_series *series);
+
+/* ---- Matrices and images ---- */
+
+/* Both have lightness that rises with the value, so that they can be read in grey. */
+typedef enum plot_colours {
+    PLOT_SEQUENTIAL = 0, /* from black to white: images */
+    PLOT_DIVERGING /* dark blue below 0, grey at 0, light yellow above: weights. The range is symmetric */
+} plot_colours;
+
+/* Row by row, the first one at the top. What is NaN is hatched. */
+typedef struct plot_tile {
+    const double *values;
+    int rows, columns;
+    const char *label; /* above the tile; NULL: none */
+} plot_tile;
+
+/* A zeroed structure, or NULL, gives the defaults. */
+typedef struct plot_tiles_options {
+    const char *title;
+    plot_colours colours;
+    double low, high;      /* range of the colours, the same for all tiles; both 0: that of the data */
+    const char *bar_label; /* what the colours stand for */
+    int across;            /* tiles side by side; 0: about as many as below each other */
+    int cell;              /* pixels per element; 0: such that the whole is about 600 pixels wide */
+} plot_tiles_options;
+
+/* Writes n matrices, in a grid, with a bar that explains the colours; a single one also gets the numbers of its rows
+   and columns. The elements are an image inside the SVG (a PNG of a byte each), not shapes. False if the file cannot
+   be written, there is no memory, or no tile with an element. */
+bool plot_tiles(const char *path, const plot_tiles_options *options, int n, const plot_tile *tiles);
+
+/* ---- Decisions ---- */
+
+typedef double plot_function(double x, double y, void *user);
+
+/* The samples of a class: n points. */
+typedef struct plot_class {
+    const char *label; /* for the legend; NULL: none */
+    const double *x, *y;
+    int n;
+} plot_class;
+
+typedef struct plot_regions_options {
+    const char *title, *x_label, *y_label, *bar_label;
+    double x_min, x_max, y_min, y_max; /* both 0: 0 to 1 */
+    double low, high;                  /* range of the values; both 0: 0 to 1 */
+    double level;                      /* of the line between the regions; 0: half way from low to high */
+    int steps;                         /* the function is evaluated at (steps + 1)^2 points; 0: 100 */
+    int size;                          /* of the square, in pixels; 0: 440 */
+} plot_regions_options;
+
+/* Writes what f says over a rectangle: as colour, in light tints; the line where it passes the level; the points of
+   the classes, each with a mark of its own. Where f is NaN is hatched. False as above. */
+bool plot_regions(const char *path, const plot_regions_options *options, plot_function *f, void *user, int n,
+                  const plot_class *classes);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * What every header of Gradus needs: visibility of symbols, linkage from C++, checks of format strings.
+ * What every header of Gradus needs: visibility of symbols, linkage from C++, checks of format strings; where texts
+ * go.
  */
 #ifndef GRADUS_API_H
 #define GRADUS_API_H
@@ -27,5 +28,9 @@
 #    define GR_API
 #    define GR_PRINTF(which, first)
 #endif
+
+/* Receives a piece of a text that Gradus writes, not ended by a zero byte. Returns false if it could not take it: the
+   call then stops with GR_ERR_IO. It must not touch the graph. */
+typedef bool gr_writer(const char *text, size_t length, void *user);
 
 #endif

@@ -142,6 +142,10 @@ struct gr_op {
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 
     gr_tangent tangent; /* how it carries tangents forwards */
+    /* Optional, for summaries: the floating-point operations of one forward, from operands (`in`), attributes and
+       `out`, of which it may read all but the elements. NULL: one per element of the result, none for a view. See
+       summary.h. */
+    double (*flops)(const gr_call *call);
 };
 
 /* The result of a vjp that contributes nothing. */

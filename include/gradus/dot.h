@@ -1,5 +1,5 @@
 /*
- * Drawing: the graph that led to a tensor, as text for Graphviz.
+ * Drawing: the graph that led to a tensor, and that of its derivatives, as text for Graphviz.
  *
  *     gr_dot_write_file(loss, "step.dot", NULL);           then:  dot -Tsvg step.dot -o step.svg
  *
@@ -22,19 +22,81 @@
  *   their order matters, arrows carry their place, counted from 1. An operand that was written since its use
  *   has a dashed arrow, "changed since"; one that was released is a dotted "released".
  *
+ *   Gradients have signs. Of an interior tensor one is shown if it was asked for (gr_retain_grad). Of a large
+ *   tensor the norm of the gradient stands for it: "gradient ||.|| = 0.7863".
+ *
+ * MODES
+ *   One function draws all; `mode` says what. The root is always the result that was differentiated.
+ *
+ *   Forward: what the root was computed from.
+ *       gr_dot_write_file(loss, "a.dot", NULL);
+ *
+ *   Backward: what derivative rules built, when they were recorded, to make the gradients (double line, with
+ *   "dE/dw" if `inputs` are given). Whatever is not younger than the root is forward: an input of this graph, an
+ *   ellipse with a very thin line, read along dashed arrows.
+ *       gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &dw);
+ *       gr_dot_write_file(loss, "b.dot", &(gr_dot_options){
+ *           .mode = GR_DOT_BACKWARD, .n_gradients = 1, .gradients = &dw, .inputs = &w});
+ *
+ *   Both: one picture with a frame for each. Forward leads from left to right, backward from right to left (or
+ *   as `direction` turns it), so that a rule stands near what it is the rule of.
+ *       gr_dot_write_file(loss, "c.dot", &(gr_dot_options){
+ *           .mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &dw, .inputs = &w});
+ *
+ *   Scalars: a small graph unrolled into its numbers, as textbooks draw a network. A node is an element of a tensor,
+ *   with its value and the derivative of the root by it, whether or not backward has run; copies (views,
+ *   broadcasts) are no nodes of their own. A parameter that is only ever a factor of something is written at the arrow of
+ *   that: i1 -> net, "w1 = 0.15"; one that is only a term is written in its sum. Elements can have names as in
+ *   books; else they are called W[0,1]. The root has one element (GR_ERR_NOT_SCALAR). Frames are those of name
+ *   scopes; boxes, folding, slices and highlighting are for tensors (GR_ERR_ARGUMENT). What would not be
+ *   readable is refused with GR_ERR_LIMIT, unless `max_scalars` says otherwise.
+ *       const gr_element_names w = {W, "w1 w3 w2 w4"};
+ *       gr_dot_write_file(loss, "d.dot", &(gr_dot_options){
+ *           .mode = GR_DOT_SCALARS, .names = {.lists = &w, .n_lists = 1}});
+ *
+ * NAME SCOPES
+ *   What was made in a name scope (graph.h; layers of nn.h make theirs) stands in a dashed frame with its name;
+ *   frames nest. A parameter is in the innermost scope that all its users are in.
+ *
+ *   Collapsed, a scope is one solid body: its path, how many operations are in it, how many parameters with how
+ *   many numbers, and the shapes that others take from it. Arrows from one body or node to another are one
+ *   arrow, with their number, "x3".
+ *       gr_dot_write_file(loss, "e.dot", &(gr_dot_options){.collapse_depth = 1});
+ *       gr_dot_write_file(loss, "f.dot", &(gr_dot_options){
+ *           .n_collapse = 2, .collapse = (const char *[]){"encoder", "decoder/block*"}});
+ *
+ *   Folded, scopes that repeat the one before them are drawn once, in a thick frame, "block1 ... block12 x12".
+ *   Such scopes are in one and the same scope, have no other operation between them, and hold the same operations
+ *   on the same types and shapes, wired alike; values and attributes (the factor of gr_scale) may differ, so
+ *   values are not shown. A dotted arrow leads on from one to the next. Together with collapse: one body.
+ *       gr_dot_write_file(loss, "g.dot", &(gr_dot_options){.fold = true});
+ *
+ * PARTS AND LINES
+ *   Of a large graph a part: what a tensor was made of, what was made of it, what is near it. Where something
+ *   was cut away, a dotted arrow leads to or from "...".
+ *       gr_dot_write_file(loss, "h.dot", &(gr_dot_options){.ancestors_of = h, .descendants_of = w});
+ *       gr_dot_write_file(loss, "i.dot", &(gr_dot_options){.around = logits, .distance = 3});
+ *
+ *   Highlighted, tensors and all that lies on paths between any two of them have very thick lines:
+ *       gr_dot_write_file(loss, "j.dot", &(gr_dot_options){
+ *           .n_highlight = 2, .highlight = (gr_tensor[]){w, loss}});
+ *
  * ORDER
  *   Nodes are n0, n1, ...: each after its operands, operations in the order of their creation, leaves where
- *   they are used first. The text depends on the graph drawn and the options alone: it is the same, byte for
- *   byte, in each run, whatever else is or was in the graph. Time and memory grow in proportion to the
+ *   they are used first, a body where the first tensor in it would be. The text depends on the graph drawn and
+ *   the options alone: it is the same, byte for byte, in each run, whatever else is or was in the graph. Time and memory grow in proportion to the
  *   recorded tensors and the elements that are looked at; the stack does not: a chain of millions can be
  *   written (not that dot would draw it).
  *
  * ERRORS
- *   As every executor, these functions refuse while an error is pending in the graph, and return it.
+ *   As every executor, these functions refuse while an error is pending in the graph, and return it. Options out
+ *   of range, names of scopes and tensors that are not in the drawing: GR_ERR_ARGUMENT. Tensors of another graph:
+ *   GR_ERR_GRAPH.
  */
 #ifndef GRADUS_DOT_H
 #define GRADUS_DOT_H
 
+#include "gradus/paths.h"
 #include "gradus/tensor.h"
 
 GR_BEGIN_DECLS
@@ -45,6 +107,14 @@ typedef enum gr_dot_direction {
     GR_DOT_RIGHT_TO_LEFT,
     GR_DOT_BOTTOM_TO_TOP
 } gr_dot_direction;
+
+/* What is drawn: see MODES. */
+typedef enum gr_dot_mode {
+    GR_DOT_FORWARD = 0, /* what the root was computed from */
+    GR_DOT_BACKWARD,    /* what the derivative rules built to make `gradients` */
+    GR_DOT_BOTH,        /* both in one picture */
+    GR_DOT_SCALARS      /* single numbers: neurons and weights */
+} gr_dot_mode;
 
 /* Options; a zeroed structure, or NULL, gives the defaults. Set fields by name: more will be added, and zero
    will always mean a picture as before. */
@@ -59,12 +129,38 @@ typedef struct gr_dot_options {
     bool ascii; /* pure ASCII: "2x2" and "||x||"; characters of names become character references */
     bool hide_values;
     bool hide_gradients;
-    bool legend; /* explains the shapes that occur, below the picture */
-} gr_dot_options;
+    bool legend;     /* explains the shapes that occur, below the picture */
+    bool show_types; /* "f32" beside the shape */
+    gr_dot_mode mode;
 
-/* Receives a piece of the text, not ended by a zero byte. Returns false if it could not take it: the call
-   then stops with GR_ERR_IO. It must not touch the graph. */
-typedef bool gr_writer(const char *text, size_t length, void *user);
+    /* For the modes backward and both: what a recorded gr_grad, or gr_derivative, of the root returned. */
+    int n_gradients;
+    const gr_tensor *gradients;
+    const gr_tensor *inputs; /* by what these are the derivatives, for "dE/dw" in labels; NULL: not said */
+
+    /* Name scopes. A name is a path as gr_name_scope_of returns it, or its beginning and a "*". One that fits
+       nothing drawn is GR_ERR_ARGUMENT. */
+    bool no_frames;     /* draw none around name scopes */
+    int collapse_depth; /* scopes of this depth become bodies: 1 is the outermost. 0: none */
+    int n_collapse;
+    const char *const *collapse; /* scopes of these names become bodies */
+    bool fold;                   /* draw repeated scopes once */
+
+    /* A part of the picture. Where several are given, what all of them leave is drawn. */
+    gr_tensor ancestors_of;   /* what this was made of, and it; zeroed: no such limit */
+    gr_tensor descendants_of; /* what was made of this, and it */
+    gr_tensor around;         /* what is at most `distance` arrows away from this, in either direction */
+    int distance;             /* 0: 1 */
+
+    /* These tensors, and all that is on paths between them, in thick lines. */
+    int n_highlight;
+    const gr_tensor *highlight;
+
+    /* For the mode scalars: the most elements that all tensors drawn may have together, beyond: GR_ERR_LIMIT.
+       0: 200; negative: no limit. And names for single elements (paths.h). */
+    int64_t max_scalars;
+    gr_naming names;
+} gr_dot_options;
 
 /* Writes the graph of `root` through `write`. GR_ERR_ARGUMENT for options out of range. */
 GR_API gr_status gr_dot_write(gr_tensor root, gr_writer *write, void *user, const gr_dot_options *options);

@@ -3,7 +3,7 @@
  * last one, of the operands, needs no width.
  */
 #include "gradus/precision.h"
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>

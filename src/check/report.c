@@ -6,7 +6,7 @@
  * message holds, the TAP stays on its lines, its YAML and the JSON stay valid, and numbers have a point.
  */
 #include "gradus/check.h"
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -12,7 +12,7 @@
 #include "check/sample.h"
 #include "gradus/ops.h"
 #include "gradus/sweep.h"
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <float.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
  * they come from is.
  */
 #include "graph/graph.h"
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -861,6 +861,10 @@ static gr_status check_reach(const walk *w)
 gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *output, gr_tensor cotangent)
 {
     const walk *parent = g->walk;
+    if (!parent)
+        return gri_fail(g, GR_ERR_STATE,
+                        "checkpoint: what it made is gone, and comes back in a walk only: it has no "
+                        "derivatives by itself");
     if (!(output->flags & GRI_REQUIRES_GRAD)) return GR_OK;
     walk w = {.g = g,
               .what = parent->what,

@@ -65,11 +65,7 @@ void gr_graph_destroy(gr_graph *g)
         if (g->kept.slot[i].node) gri_drop_gradient(g, g->kept.slot[i].node);
     for (uint32_t i = 1; i < g->kept.top; i++)
         if (g->kept.slot[i].node) gri_kept_release(g, g->kept.slot[i].node);
-    while (g->owned) {
-        gri_owned *block = g->owned;
-        g->owned = block->next;
-        gri_free(&g->memory, block, block->bytes);
-    }
+    while (g->owned) gri_disown(g, (char *)g->owned + GRI_ALIGN);
     gri_free_hooks(g);
     gri_free_names(g);
     gri_free(&g->memory, g->step.slot, g->step.capacity * sizeof(gri_slot));

@@ -110,6 +110,7 @@ typedef struct gri_open_scope {
 typedef struct gri_owned {
     struct gri_owned *next;
     size_t bytes;
+    void (*end)(gr_graph *g, void *block); /* frees what the block holds; may be NULL */
 } gri_owned;
 
 /* A hook on the gradient of a tensor. */
@@ -324,6 +325,10 @@ gr_tensor gri_call_function(gr_graph *g, gr_function f, int n, const gr_tensor *
 
 /* A block that lives as long as the graph; NULL and the error set on failure. `what` names the call. */
 void *gri_own(gr_graph *g, const char *what, size_t bytes);
+/* Has `end` called for such a block before it is freed. */
+void gri_own_end(void *block, void (*end)(gr_graph *g, void *block));
+/* Frees such a block before the graph ends. */
+void gri_disown(gr_graph *g, void *block);
 
 /* ---- shape.c ---- */
 

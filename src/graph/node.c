@@ -269,7 +269,21 @@ void *gri_own(gr_graph *g, const char *what, size_t bytes)
         return NULL;
     }
     block->bytes = bytes + GRI_ALIGN;
+    block->end = NULL;
     block->next = g->owned;
     g->owned = block;
     return (char *)block + GRI_ALIGN;
+}
+
+static gri_owned *owned_of(void *block) { return (gri_owned *)(void *)((char *)block - GRI_ALIGN); }
+
+void gri_own_end(void *block, void (*end)(gr_graph *g, void *block)) { owned_of(block)->end = end; }
+
+void gri_disown(gr_graph *g, void *block)
+{
+    gri_owned *owned = owned_of(block), **at = &g->owned;
+    while (*at != owned) at = &(*at)->next;
+    *at = owned->next;
+    if (owned->end) owned->end(g, block);
+    gri_free(&g->memory, owned, owned->bytes);
 }

@@ -165,8 +165,7 @@ static int64_t bytes_left(FILE *stream)
 static void adopt(gr_graph *g, void *block, size_t bytes)
 {
     gri_owned *owned = block;
-    owned->bytes = bytes;
-    owned->next = g->owned;
+    *owned = (gri_owned){.next = g->owned, .bytes = bytes};
     g->owned = owned;
 }
 

@@ -140,6 +140,7 @@ const gr_op gri_op_cast = {.name = "cast",
                            .infer = cast_infer,
                            .forward = cast_forward,
                            .vjp = cast_vjp,
-                           .tangent = GR_TANGENT_LINEAR};
+                           .tangent = GR_TANGENT_LINEAR,
+                           .flops = gri_flops_none};
 
 gr_tensor gr_cast(gr_tensor x, gr_type type) { return gri_apply1(&gri_op_cast, x, &type); }

@@ -67,7 +67,8 @@ const gr_op gri_op_concat = {.name = "concat",
                              .infer = concat_infer,
                              .forward = concat_forward,
                              .vjp_all = concat_vjp_all,
-                             .tangent = GR_TANGENT_JOINT};
+                             .tangent = GR_TANGENT_JOINT,
+                             .flops = gri_flops_none};
 
 gr_tensor gr_concat(int n, const gr_tensor *tensors, int axis)
 {
@@ -177,7 +178,8 @@ const gr_op gri_op_index_select = {.name = "index_select",
                                    .infer = index_select_infer,
                                    .forward = index_select_forward,
                                    .vjp = index_select_vjp,
-                                   .tangent = GR_TANGENT_LINEAR};
+                                   .tangent = GR_TANGENT_LINEAR,
+                                   .flops = gri_flops_none};
 
 gr_tensor gr_index_select(gr_tensor x, int axis, gr_tensor index)
 {
@@ -254,7 +256,8 @@ const gr_op gri_op_index_add = {.name = "index_add",
                                 .infer = index_add_infer,
                                 .forward = index_add_forward,
                                 .vjp = index_add_vjp,
-                                .tangent = GR_TANGENT_LINEAR};
+                                .tangent = GR_TANGENT_LINEAR,
+                                .flops = gri_flops_operand};
 
 gr_tensor gr_index_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
@@ -319,7 +322,8 @@ const gr_op gri_op_gather = {.name = "gather",
                              .infer = gather_infer,
                              .forward = gather_forward,
                              .vjp = gather_vjp,
-                             .tangent = GR_TANGENT_LINEAR};
+                             .tangent = GR_TANGENT_LINEAR,
+                             .flops = gri_flops_none};
 
 gr_tensor gr_gather(gr_tensor x, int axis, gr_tensor index)
 {
@@ -374,7 +378,8 @@ const gr_op gri_op_scatter_add = {.name = "scatter_add",
                                   .infer = scatter_add_infer,
                                   .forward = scatter_add_forward,
                                   .vjp = scatter_add_vjp,
-                                  .tangent = GR_TANGENT_LINEAR};
+                                  .tangent = GR_TANGENT_LINEAR,
+                                  .flops = gri_flops_operand};
 
 gr_tensor gr_scatter_add(gr_tensor y, int axis, gr_tensor index, int64_t size)
 {
@@ -429,7 +434,8 @@ const gr_op gri_op_one_hot = {.name = "one_hot",
                               .attribute_bytes = sizeof(one_hot_attributes),
                               .formula = "y[i, label_i] = 1, else 0",
                               .infer = one_hot_infer,
-                              .forward = one_hot_forward};
+                              .forward = one_hot_forward,
+                              .flops = gri_flops_none};
 
 gr_tensor gr_one_hot(gr_tensor labels, int64_t classes, gr_type type)
 {

@@ -110,6 +110,12 @@ static bool matmul_pull(const gr_call *c, const gr_array *gy, int i, const gr_ar
 /* Y = A B: gA = gY B', gB = A' gY. What batches repeated is summed by the engine. */
 GRI_RULE2(matmul, gr_matmul(gy, gr_transpose(b, -2, -1)), gr_matmul(gr_transpose(a, -2, -1), gy))
 
+static double matmul_flops(const gr_call *c)
+{
+    const gr_array *a = c->in[0];
+    return 2 * (double)c->out->count * (double)a->dims[a->ndim - 1];
+}
+
 const gr_op gri_op_matmul = {.name = "matmul",
                              .arity = 2,
                              .strided = true,
@@ -119,7 +125,8 @@ const gr_op gri_op_matmul = {.name = "matmul",
                              .forward = matmul_forward,
                              .vjp = matmul_vjp,
                              .pull = matmul_pull,
-                             .tangent = GR_TANGENT_LINEAR};
+                             .tangent = GR_TANGENT_LINEAR,
+                             .flops = matmul_flops};
 
 gr_tensor gr_matmul(gr_tensor a, gr_tensor b)
 {

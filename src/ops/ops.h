@@ -61,6 +61,14 @@ static inline gr_tensor gri_apply2(const gr_op *op, gr_tensor a, gr_tensor b, co
     return gr_apply(NULL, op, 2, operands, attributes);
 }
 
+/* Costs (gr_op.flops): of what moves elements, and of what passes over those of its first operand once. */
+static inline double gri_flops_none(const gr_call *c)
+{
+    (void)c;
+    return 0;
+}
+static inline double gri_flops_operand(const gr_call *c) { return (double)c->in[0]->count; }
+
 /* The shape of a node by value. */
 static inline gr_shape gri_shape(const gr_array *a)
 {

@@ -91,7 +91,8 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
                                  .infer = INFER,                                  \
                                  .forward = NAME##_forward,                       \
                                  .vjp = NAME##_vjp,                               \
-                                 .tangent = TANGENT};                             \
+                                 .tangent = TANGENT,                              \
+                                 .flops = gri_flops_operand};                     \
     gr_tensor gr_##NAME(gr_tensor x, gr_axes axes, bool keepdims)                 \
     {                                                                             \
         return apply_reduction(&gri_op_##NAME, x, axes, keepdims);                \
@@ -245,6 +246,12 @@ static gr_status sum_to_forward(const gr_call *c)
 }
 GRI_RULE1(sum_to, gr_expand(gy, gr_shape_of(x)))
 
+/* Nothing where it is a view. */
+static double sum_to_flops(const gr_call *c)
+{
+    return c->in[0]->count == c->out->count ? 0 : (double)c->in[0]->count;
+}
+
 const gr_op gri_op_sum_to = {.name = "sum_to",
                              .arity = 1,
                              .strided = true,
@@ -253,7 +260,8 @@ const gr_op gri_op_sum_to = {.name = "sum_to",
                              .infer = sum_to_infer,
                              .forward = sum_to_forward,
                              .vjp = sum_to_vjp,
-                             .tangent = GR_TANGENT_LINEAR};
+                             .tangent = GR_TANGENT_LINEAR,
+                             .flops = sum_to_flops};
 
 gr_tensor gr_sum_to(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_sum_to, x, &shape); }
 
@@ -267,6 +275,11 @@ static gr_status last_axis_infer(const gr_call *c, gr_layout *out)
     if (c->in[0]->ndim == 0) return gr_call_fail(c, GR_ERR_NDIM, "needs at least one axis", NULL);
     return gr_infer_like(c, out, 0);
 }
+
+/* Largest, difference, exponential, sum, and what makes the result of it. */
+static double softmax_flops(const gr_call *c) { return 5 * (double)c->in[0]->count; }
+static double logsumexp_flops(const gr_call *c) { return 4 * (double)c->in[0]->count; }
+static double norm_flops(const gr_call *c) { return 2 * (double)c->in[0]->count; }
 
 static gr_status softmax_forward(const gr_call *c)
 {
@@ -282,7 +295,8 @@ const gr_op gri_op_softmax = {.name = "softmax",
                               .infer = last_axis_infer,
                               .forward = softmax_forward,
                               .vjp = softmax_vjp,
-                              .tangent = GR_TANGENT_SYMMETRIC};
+                              .tangent = GR_TANGENT_SYMMETRIC,
+                              .flops = softmax_flops};
 
 static gr_status log_softmax_forward(const gr_call *c)
 {
@@ -297,7 +311,8 @@ const gr_op gri_op_log_softmax = {.name = "log_softmax",
                                   .formula = "y_i = x_i - ln sum e^x",
                                   .infer = last_axis_infer,
                                   .forward = log_softmax_forward,
-                                  .vjp = log_softmax_vjp};
+                                  .vjp = log_softmax_vjp,
+                                  .flops = softmax_flops};
 
 static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
 {
@@ -336,7 +351,8 @@ const gr_op gri_op_logsumexp = {.name = "logsumexp",
                                 .formula = "y = ln sum e^x",
                                 .infer = last_axis_dropped_infer,
                                 .forward = logsumexp_forward,
-                                .vjp = logsumexp_vjp};
+                                .vjp = logsumexp_vjp,
+                                .flops = logsumexp_flops};
 
 /* ---- norm ---- */
 
@@ -361,7 +377,8 @@ const gr_op gri_op_norm = {.name = "norm",
                            .formula = "y = (sum x^2)^(1/2)",
                            .infer = last_axis_dropped_infer,
                            .forward = norm_forward,
-                           .vjp = norm_vjp};
+                           .vjp = norm_vjp,
+                           .flops = norm_flops};
 
 /* Applies `op`, which reduces the last axis, over any axes: they are moved behind the others and merged. */
 static gr_tensor over_axes(const gr_op *op, gr_tensor x, gr_axes axes, bool keepdims)

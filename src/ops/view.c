@@ -49,7 +49,8 @@ const gr_op gri_op_contiguous = {.name = "contiguous",
                                  .infer = any_type_infer,
                                  .forward = contiguous_forward,
                                  .vjp = contiguous_vjp,
-                                 .tangent = GR_TANGENT_LINEAR};
+                                 .tangent = GR_TANGENT_LINEAR,
+                                 .flops = gri_flops_none};
 
 gr_tensor gr_contiguous(gr_tensor x)
 {
@@ -342,7 +343,8 @@ const gr_op gri_op_slice_backward = {.name = "slice_backward",
                                      .infer = slice_backward_infer,
                                      .forward = slice_backward_forward,
                                      .vjp = slice_backward_vjp,
-                                     .tangent = GR_TANGENT_LINEAR};
+                                     .tangent = GR_TANGENT_LINEAR,
+                                     .flops = gri_flops_none};
 
 static int64_t clip(int64_t position, int64_t low, int64_t high)
 {

@@ -1,5 +1,5 @@
 /* Text on its way out: see text.h. */
-#include "graph/text.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -4,10 +4,10 @@
  *
  * Invariant: after the writer has refused a piece it is not called again, and what is put in goes nowhere.
  */
-#ifndef GRI_GRAPH_TEXT_H
-#define GRI_GRAPH_TEXT_H
+#ifndef GRI_BASE_TEXT_H
+#define GRI_BASE_TEXT_H
 
-#include "gradus/dot.h"
+#include "gradus/api.h"
 
 enum { GRI_TEXT_BYTES = 4096, GRI_NUMBER_BYTES = 32 };
 
