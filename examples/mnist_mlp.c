@@ -338,8 +338,8 @@ static void draw_curves(const course *c, const char *directory)
     report_drawing(
         "the losses", path,
         plot_write(path, &(plot_options){.title = "Cross-entropy", .x_label = "epoch"}, 2, losses));
-    snprintf(path, sizeof path, "%s/mnist_mlp_accuracy.svg", directory);
-    report_drawing("the accuracy", path,
+    snprintf(path, sizeof path, "%s/mnist_mlp_test.svg", directory);
+    report_drawing("what it got right of the test images", path,
                    plot_write(path,
                               &(plot_options){.title = "Accuracy on the test images, %", .x_label = "epoch"},
                               1, &accuracy));
