@@ -12,6 +12,11 @@ GR_API gr_tensor gr_sigmoid(gr_tensor x);  /* 1 / (1 + e^-x), without overflow; 
 GR_API gr_tensor gr_relu(gr_tensor x);     /* max(x, 0); derivative 0 at 0, 1 at NaN */
 GR_API gr_tensor gr_softplus(gr_tensor x); /* ln(1 + e^x), without overflow; dy/dx = sigmoid(x) */
 
+/* min(max(x, low), high), -1 and 1 for gr_hardtanh: gr_clamp, but that dy/dx is 0 at both ends, as in PyTorch. low > high
+   or NaN: GR_ERR_ARGUMENT. */
+GR_API gr_tensor gr_hardtanh(gr_tensor x);
+GR_API gr_tensor gr_hardtanh_with(gr_tensor x, double low, double high);
+
 /* ---- Along an axis ---- */
 
 /* Along one axis; float; a scalar is GR_ERR_NDIM. softmax: y_i = e^x_i / sum e^x, and 0 where all x are -inf.

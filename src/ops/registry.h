@@ -6,32 +6,59 @@
 
 #define GRI_PRIMITIVES(X) \
     X(abs)                \
+    X(acos)               \
+    X(acosh)              \
     X(add)                \
     X(add_scalar)         \
     X(arange)             \
+    X(asin)               \
+    X(asinh)              \
+    X(atan)               \
+    X(atan2)              \
+    X(atanh)              \
     X(bernoulli)          \
     X(cast)               \
+    X(ceil)               \
     X(chain_div)          \
     X(chain_mul)          \
+    X(clamp)              \
     X(concat)             \
     X(contiguous)         \
     X(cos)                \
+    X(cosh)               \
     X(detach)             \
     X(div)                \
     X(equal)              \
+    X(erf)                \
+    X(erfc)               \
     X(exp)                \
     X(expand)             \
+    X(expm1)              \
+    X(floor)              \
+    X(fmod)               \
     X(full)               \
     X(gather)             \
     X(greater)            \
     X(greater_equal)      \
+    X(hardtanh)           \
+    X(hypot)              \
     X(index_add)          \
     X(index_select)       \
+    X(isfinite)           \
+    X(isinf)              \
+    X(isnan)              \
     X(less)               \
     X(less_equal)         \
     X(log)                \
+    X(log10)              \
     X(log1p)              \
+    X(log2)               \
     X(log_softmax)        \
+    X(logaddexp)          \
+    X(logical_and)        \
+    X(logical_not)        \
+    X(logical_or)         \
+    X(logical_xor)        \
     X(logsumexp)          \
     X(matmul)             \
     X(max)                \
@@ -48,13 +75,18 @@
     X(permute)            \
     X(pow)                \
     X(pow_scalar)         \
+    X(reciprocal)         \
     X(relu)               \
+    X(remainder)          \
     X(reshape)            \
+    X(round)              \
+    X(rsqrt)              \
     X(scale)              \
     X(scatter_add)        \
     X(sigmoid)            \
     X(sign)               \
     X(sin)                \
+    X(sinh)               \
     X(slice)              \
     X(slice_backward)     \
     X(softmax)            \
@@ -64,8 +96,11 @@
     X(sub)                \
     X(sum)                \
     X(sum_to)             \
+    X(tan)                \
     X(tanh)               \
+    X(trunc)              \
     X(uniform)            \
+    X(unit_step)          \
     X(where)
 
 #define GRI_DECLARE(NAME) extern const gr_op gri_op_##NAME;
