@@ -95,6 +95,107 @@ static void test_lerp_is_exact_at_both_ends(void)
     gr_graph_destroy(g);
 }
 
+/* ---- Activation functions ---- */
+
+static void test_parameters(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_named(gr_ones(g, GR_F32, GR_SHAPE(2, 3)), "x");
+    const double bad[] = {(double)INFINITY, (double)NAN, 0};
+    for (int i = 0; i < 3; i++) {
+        if (bad[i] != 0) {
+            CHECK(!gr_is_valid(gr_leaky_relu_with(x, bad[i])));
+            expect(g, GR_ERR_ARGUMENT, "leaky_relu: needs a finite slope: x [2, 3] (");
+            CHECK(!gr_is_valid(gr_elu_with(x, bad[i])));
+            expect(g, GR_ERR_ARGUMENT, "elu: alpha must be finite");
+        }
+        CHECK(!gr_is_valid(gr_celu_with(x, bad[i])));
+        expect(g, GR_ERR_ARGUMENT, "celu: alpha must be finite, and for celu not 0: x [2, 3]");
+        CHECK(!gr_is_valid(gr_softplus_with(x, bad[i])));
+        expect(g, GR_ERR_ARGUMENT, "softplus: beta must be finite and not 0");
+    }
+    gr_gelu(gr_ones(g, GR_I32, GR_SHAPE(2)));
+    expect(g, GR_ERR_TYPE, "gelu");
+    gr_relu6((gr_tensor){g, 0, 0});
+    expect(g, GR_ERR_HANDLE, "invalid handle");
+    gr_graph_destroy(g);
+}
+
+static void test_slopes_that_do_not_fit(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_named(gr_ones(g, GR_F32, GR_SHAPE(2, 3)), "x"),
+                    row = gr_ones(g, GR_F32, GR_SHAPE(3));
+    const gr_tensor slope = gr_named(gr_ones(g, GR_F32, GR_SHAPE(2)), "slope");
+    CHECK(!gr_is_valid(gr_prelu(x, slope))); /* axis 1 has 3 */
+    expect(g, GR_ERR_SHAPE,
+           "prelu: needs one slope, or one for each channel, which is axis 1: x [2, 3], slopes slope [2]");
+    gr_prelu(row, row); /* one axis has no channels */
+    expect(g, GR_ERR_SHAPE, "prelu");
+    gr_prelu(x, gr_ones(g, GR_F32, GR_SHAPE(1, 3)));
+    expect(g, GR_ERR_SHAPE, "prelu");
+    gr_prelu(x, gr_ones(g, GR_F64, GR_SHAPE(3)));
+    expect(g, GR_ERR_TYPE, "mul");
+    gr_prelu(x, (gr_tensor){g, 0, 0});
+    expect(g, GR_ERR_HANDLE, "invalid handle");
+    gr_graph_destroy(g);
+}
+
+static void test_axes_that_do_not_split(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_named(gr_ones(g, GR_F32, GR_SHAPE(2, 3)), "x");
+    CHECK(!gr_is_valid(gr_glu(x, -1)));
+    expect(g, GR_ERR_SHAPE, "glu: axis -1 does not split by 2: x [2, 3]");
+    gr_glu(x, 2);
+    expect(g, GR_ERR_AXIS, "glu: axis 2 of a tensor of 2 axes");
+    gr_glu(gr_scalar(g, GR_F32, 1), 0);
+    expect(g, GR_ERR_AXIS, "glu");
+    gr_maxout(x, 2, 1);
+    expect(g, GR_ERR_SHAPE, "maxout: axis 1 does not split by 2: x [2, 3]");
+    gr_maxout(x, 0, 1);
+    expect(g, GR_ERR_ARGUMENT, "maxout: 0 pieces");
+    gr_maxout(x, 1, -3);
+    expect(g, GR_ERR_AXIS, "maxout: axis -3");
+    gr_maxout(gr_ones(g, GR_F32, GR_SHAPE(1, 1, 1, 1, 1, 1, 1, 2)), 2, -1);
+    expect(g, GR_ERR_NDIM, "maxout: at most 7 axes");
+    gr_graph_destroy(g);
+}
+
+/* Values, and derivatives of three orders, are numbers as far out as there are numbers, and their limits at infinity are
+   there, by the fast paths and by the rules. */
+static void test_far_out(void)
+{
+    static gr_tensor (*const functions[])(gr_tensor x) = {
+        gr_relu, gr_relu6, gr_leaky_relu, gr_hardtanh,    gr_hardsigmoid, gr_hardswish, gr_elu,
+        gr_celu, gr_selu,  gr_sigmoid,    gr_log_sigmoid, gr_softplus,    gr_softsign,  gr_silu,
+        gr_mish, gr_gelu,  gr_gelu_tanh,  gr_tanh,        gr_erf,         gr_erfc};
+    static const double far[] = {1, 20, 90, 800, 1e4, 1e10, 1e19, 1e30, (double)INFINITY};
+    for (size_t i = 0; i < 2 * sizeof functions / sizeof *functions; i++) {
+        gr_graph *g = gr_graph_create(NULL);
+        const gr_type type = i % 2 ? GR_F64 : GR_F32;
+        for (size_t k = 0; k < 2 * sizeof far / sizeof *far; k++) {
+            const double at = k % 2 ? -far[k / 2] : far[k / 2];
+            const gr_tensor x = gr_set_requires_grad(gr_constant(g, type, GR_SCALAR, NULL), true);
+            gr_assign(x, gr_scalar(g, type, at));
+            gr_tensor y = functions[i / 2](x);
+            bool good = !isnan(gr_item(y));
+            for (int order = 1; order <= 3 && gr_requires_grad(y); order++) {
+                gr_tensor rule, fast;
+                gr_grad(1, &y, 1, &x, NULL, &(gr_grad_options){.retain = true}, &fast);
+                gr_grad(1, &y, 1, &x, NULL, &(gr_grad_options){.record = true}, &rule);
+                good &= isfinite(gr_item(rule)) && fabs(gr_item(rule) - gr_item(fast)) <= 1e-5;
+                if (fabs(at) >= 1e4 && order > 1) good &= fabs(gr_item(rule)) <= 1e-7;
+                y = rule;
+            }
+            CHECK(good);
+            if (!good) printf("  function %d, %s, at %g\n", (int)(i / 2), gr_type_name(type), at);
+        }
+        CHECK(gr_graph_status(g) == GR_OK);
+        gr_graph_destroy(g);
+    }
+}
+
 int main(void)
 {
     RUN(test_ends);
@@ -102,5 +203,9 @@ int main(void)
     RUN(test_questions);
     RUN(test_rounding);
     RUN(test_lerp_is_exact_at_both_ends);
+    RUN(test_parameters);
+    RUN(test_slopes_that_do_not_fit);
+    RUN(test_axes_that_do_not_split);
+    RUN(test_far_out);
     return TEST_EXIT;
 }

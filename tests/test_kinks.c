@@ -44,9 +44,37 @@ static gr_tensor first_class(gr_tensor x)
 /* A mean over all rows, of which each is the same, as one value per row. */
 static gr_tensor per_row(gr_tensor mean, gr_tensor column) { return gr_expand(mean, gr_shape_of(column)); }
 
+/* The rows are channels, each with a slope of its own. */
+static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
+{
+    if (gr_ndim(x) == 0) return gr_prelu(x, slopes);
+    return gr_reshape(gr_prelu(gr_reshape(x, GR_SHAPE(1, -1)), slopes), GR_SHAPE(-1));
+}
+
 #define C(VALUE) number_of_type(VALUE)
 #define FUNCTIONS(X)                                                                                    \
     X(relu, "relu(x)", gr_relu(k.a))                                                                    \
+    X(relu6, "relu6(x)", gr_relu6(k.a))                                                                 \
+    X(leaky_relu, "leaky_relu(x)", gr_leaky_relu(k.a))                                                  \
+    X(hardtanh, "hardtanh(x)", gr_hardtanh(k.a))                                                        \
+    X(hardsigmoid, "hardsigmoid(x)", gr_hardsigmoid(k.a))                                               \
+    X(hardswish, "hardswish(x)", gr_hardswish(k.a))                                                     \
+    X(elu, "elu(x)", gr_elu(k.a))                                                                       \
+    X(celu, "celu(x)", gr_celu(k.a))                                                                    \
+    X(selu, "selu(x)", gr_selu(k.a))                                                                    \
+    X(log_sigmoid, "log_sigmoid(x)", gr_log_sigmoid(k.a))                                               \
+    X(softsign, "softsign(x)", gr_softsign(k.a))                                                        \
+    X(silu, "silu(x)", gr_silu(k.a))                                                                    \
+    X(mish, "mish(x)", gr_mish(k.a))                                                                    \
+    X(gelu, "gelu(x)", gr_gelu(k.a))                                                                    \
+    X(gelu_tanh, "gelu_tanh(x)", gr_gelu_tanh(k.a))                                                     \
+    X(leaky_flat, "leaky_relu(x, 0)", gr_leaky_relu_with(k.a, 0))                                       \
+    X(elu_2, "elu(x, 2)", gr_elu_with(k.a, 2))                                                          \
+    X(celu_2, "celu(x, 2)", gr_celu_with(k.a, 2))                                                       \
+    X(softplus_2, "softplus(x, 2)", gr_softplus_with(k.a, 2))                                           \
+    X(prelu, "prelu(a, b)", prelu_of_each(k.a, k.b))                                                    \
+    X(maxout, "maxout(x, 2)", element(gr_maxout(k.x, 2, -1), 0))                                        \
+    X(glu, "glu(x)", element(gr_glu(k.x, -1), 0))                                                       \
     X(abs, "abs(x)", gr_abs(k.a))                                                                       \
     X(sign, "sign(x)", gr_sign(k.a))                                                                    \
     X(asin, "asin(x)", gr_asin(k.a))                                                                    \

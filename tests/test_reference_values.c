@@ -52,6 +52,7 @@ typedef struct binary_reference {
     }
 
 #include "reference/elementwise.h"
+#include "reference/activations.h"
 
 #define LENGTH(TABLE) (int)(sizeof(TABLE) / sizeof *(TABLE))
 enum { MOST = 64 };
@@ -137,6 +138,62 @@ static void elementwise(gr_type type)
     check_binary(elementwise_binary, LENGTH(elementwise_binary), type);
 }
 
+/* ---- Activation functions ---- */
+
+static gr_tensor leaf(gr_shape shape, const double *values, gr_type type)
+{
+    return gr_set_requires_grad(gr_keep(gr_cast(gr_constant(g, GR_F64, shape, values), type)), true);
+}
+
+static void check_array(const char *what, gr_tensor t, const double *expected, int n)
+{
+    double values[MOST];
+    const gr_type type = gr_type_of(t);
+    CHECK(gr_count(t) == n && n <= MOST);
+    if (gr_count(t) != n || n > MOST) return;
+    gr_read(gr_cast(t, GR_F64), values, n);
+    for (int i = 0; i < n; i++) {
+        const bool good = is(values[i], expected[i], type);
+        CHECK(good);
+        if (!good)
+            printf("  %s[%d], %s: %.17g, expected %.17g\n", what, i, gr_type_name(type), values[i],
+                   expected[i]);
+    }
+}
+#define CHECK_ARRAY(TENSOR, EXPECTED) check_array(#EXPECTED, TENSOR, EXPECTED, LENGTH(EXPECTED))
+
+/* Cotangents of 0.5, -1, 1.5, -2, ... */
+static gr_tensor alternating(gr_tensor y)
+{
+    double values[MOST];
+    for (int i = 0; i < MOST; i++) values[i] = 0.5 * (i + 1) * (i % 2 ? -1 : 1);
+    return gr_cast(gr_constant(g, GR_F64, gr_shape_of(y), values), gr_type_of(y));
+}
+
+static void along_axes(gr_type type)
+{
+    gr_tensor by[2];
+    const gr_tensor in[] = {leaf(GR_SHAPE(2, 3, 2), prelu_x, type), leaf(GR_SHAPE(3), prelu_slope, type)};
+    gr_tensor y = gr_prelu(in[0], in[1]), u = alternating(y);
+    gr_grad(1, &y, 2, in, &u, NULL, by);
+    CHECK_ARRAY(y, prelu_y);
+    CHECK_ARRAY(by[0], prelu_by_x);
+    CHECK_ARRAY(by[1], prelu_by_slope);
+    const gr_tensor x = leaf(GR_SHAPE(2, 4), glu_x, type);
+    y = gr_glu(x, -1);
+    u = alternating(y);
+    gr_grad(1, &y, 1, &x, &u, NULL, by);
+    CHECK_ARRAY(y, glu_y);
+    CHECK_ARRAY(by[0], glu_by_x);
+}
+
+static void activations(gr_type type)
+{
+    check_unary(activation_unary, LENGTH(activation_unary), type);
+    check_numbers(activation_numbers, LENGTH(activation_numbers), type);
+    along_axes(type);
+}
+
 static void in_both_types(void (*test)(gr_type type))
 {
     for (int i = 0; i < 2; i++) {
@@ -148,9 +205,11 @@ static void in_both_types(void (*test)(gr_type type))
 }
 
 static void test_elementwise(void) { in_both_types(elementwise); }
+static void test_activations(void) { in_both_types(activations); }
 
 int main(void)
 {
     RUN(test_elementwise);
+    RUN(test_activations);
     return TEST_EXIT;
 }

@@ -122,6 +122,11 @@ static inline double gri_chain_div_f64(double g, double d)
 /* A constant in the type of X: a double would make loops over floats those over doubles. */
 #define GRI_LIKE(X, VALUE) _Generic((X), float : (float)(VALUE), double : (VALUE))
 
+/* C ? A : B with both sides computed, so that loops over it vectorise also where one side reads attributes. */
+static inline float gri_either_f32(bool c, float a, float b) { return c ? a : b; }
+static inline double gri_either_f64(bool c, double a, double b) { return c ? a : b; }
+#define GRI_EITHER(C, A, B) _Generic((A), float : gri_either_f32, double : gri_either_f64)(C, A, B)
+
 /* Loops for f32 and f64 from one expression, and the forward that runs them. By <tgmath.h> exp(x) of a float
    is expf(x). */
 #define GRI_FORWARD1(NAME, EXPRESSION)                                       \

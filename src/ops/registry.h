@@ -19,6 +19,7 @@
     X(bernoulli)          \
     X(cast)               \
     X(ceil)               \
+    X(celu)               \
     X(chain_div)          \
     X(chain_mul)          \
     X(clamp)              \
@@ -28,6 +29,7 @@
     X(cosh)               \
     X(detach)             \
     X(div)                \
+    X(elu)                \
     X(equal)              \
     X(erf)                \
     X(erfc)               \
@@ -38,8 +40,11 @@
     X(fmod)               \
     X(full)               \
     X(gather)             \
+    X(gelu)               \
+    X(gelu_tanh)          \
     X(greater)            \
     X(greater_equal)      \
+    X(hardsigmoid)        \
     X(hardtanh)           \
     X(hypot)              \
     X(index_add)          \
@@ -47,6 +52,7 @@
     X(isfinite)           \
     X(isinf)              \
     X(isnan)              \
+    X(leaky_relu)         \
     X(less)               \
     X(less_equal)         \
     X(log)                \
@@ -65,6 +71,7 @@
     X(maximum)            \
     X(mean)               \
     X(minimum)            \
+    X(mish)               \
     X(mul)                \
     X(mul_scaled)         \
     X(neg)                \
@@ -83,14 +90,17 @@
     X(rsqrt)              \
     X(scale)              \
     X(scatter_add)        \
+    X(selu)               \
     X(sigmoid)            \
     X(sign)               \
+    X(silu)               \
     X(sin)                \
     X(sinh)               \
     X(slice)              \
     X(slice_backward)     \
     X(softmax)            \
     X(softplus)           \
+    X(softsign)           \
     X(sqrt)               \
     X(square)             \
     X(sub)                \
