@@ -29,6 +29,7 @@ static const row *const families[] = {
     movement_rows,
     linalg_rows,
     creation_rows,
+    loss_rows,
     NULL,
 };
 /* clang-format on */

@@ -105,6 +105,7 @@ extern const row reduction_rows[];
 extern const row movement_rows[];
 extern const row linalg_rows[];
 extern const row creation_rows[];
+extern const row loss_rows[];
 
 /* ---- What families share: cases, and what is expected ---- */
 
