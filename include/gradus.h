@@ -31,7 +31,8 @@
  *               activations.h, reductions.h, movement.h, linalg.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers and initialisers
+ *   nn.h        layers
+ *   init.h      initialisers
  *   loss.h      losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
@@ -53,6 +54,7 @@
 #include "gradus/autograd.h"
 #include "gradus/functional.h"
 #include "gradus/nn.h"
+#include "gradus/init.h"
 #include "gradus/loss.h"
 #include "gradus/optim.h"
 #include "gradus/check.h"
