@@ -31,7 +31,8 @@
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers, initialisers, losses
- *   optim.h     update rules
+ *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
+ *   schedule.h  learning rates that change with time
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
@@ -52,6 +53,7 @@
 #include "gradus/functional.h"
 #include "gradus/nn.h"
 #include "gradus/optim.h"
+#include "gradus/schedule.h"
 #include "gradus/check.h"
 #include "gradus/precision.h"
 #include "gradus/dot.h"
