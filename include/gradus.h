@@ -33,6 +33,7 @@
  *   nn.h        layers, initialisers, losses
  *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
  *   schedule.h  learning rates that change with time
+ *   lbfgs.h     a minimiser for functions without noise
  *   regularise.h  penalties and early stopping
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
@@ -55,6 +56,7 @@
 #include "gradus/nn.h"
 #include "gradus/optim.h"
 #include "gradus/schedule.h"
+#include "gradus/lbfgs.h"
 #include "gradus/regularise.h"
 #include "gradus/check.h"
 #include "gradus/precision.h"
