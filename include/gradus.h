@@ -27,10 +27,12 @@
  * Concepts, in the order in which one meets them:
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
- *   ops.h       operations on tensors, with their formulas and what they do at kinks
+ *   ops.h       operations on tensors, with their formulas and what they do at kinks, by topic: elementwise.h,
+ *               activations.h, reductions.h, movement.h, linalg.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers, initialisers, losses
+ *   nn.h        layers and initialisers
+ *   loss.h      losses
  *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
  *   schedule.h  learning rates that change with time
  *   lbfgs.h     a minimiser for functions without noise
@@ -54,6 +56,7 @@
 #include "gradus/autograd.h"
 #include "gradus/functional.h"
 #include "gradus/nn.h"
+#include "gradus/loss.h"
 #include "gradus/optim.h"
 #include "gradus/schedule.h"
 #include "gradus/lbfgs.h"

@@ -1,5 +1,5 @@
 /*
- * Layers, initialisers and losses, composed from the operations of ops.h: nothing here has a derivative rule
+ * Layers, initialisers and, in loss.h, losses, composed from the operations of ops.h: nothing here has a derivative rule
  * of its own, and nothing here could not be written in your program.
  *
  * A layer is a value: a few handles to parameters that the graph owns. Copy it, pass it, forget it.
@@ -15,6 +15,7 @@
 #ifndef GRADUS_NN_H
 #define GRADUS_NN_H
 
+#include "gradus/loss.h"
 #include "gradus/tensor.h"
 
 GR_BEGIN_DECLS
@@ -91,29 +92,6 @@ GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
    same. Otherwise x itself. Draws from the generator of the graph. float; p outside [0, 1):
    GR_ERR_ARGUMENT. */
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
-
-/* ---- Losses ---- */
-
-/* Each returns a scalar. Prediction and target have one shape and one float type (GR_ERR_SHAPE, GR_ERR_TYPE):
-   nothing is broadcast, for a [n, 1] against a [n] would be an n by n of differences. Both are
-   differentiable. The mean of nothing is NaN, the sum 0. */
-
-/* mean (y - t)^2, over all elements */
-GR_API gr_tensor gr_mse(gr_tensor y, gr_tensor target);
-/* 1/2 sum (y - t)^2, over all elements */
-GR_API gr_tensor gr_half_sum_squares(gr_tensor y, gr_tensor target);
-
-/* Binary cross-entropy of p = sigmoid(x): mean of -t ln p - (1 - t) ln(1 - p), for targets in [0, 1].
-   Computed as t softplus(-x) + (1 - t) softplus(x): neither overflow nor cancellation, however large the
-   logits are. */
-GR_API gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target);
-
-/* Cross-entropy of softmax along the last axis: mean over the samples of -ln softmax(x)_label, computed by
-   log_softmax. logits: [..., classes], labels: i32 [...]. A label outside [0, classes) is GR_ERR_INDEX. */
-GR_API gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels);
-/* The same from probabilities, of which one-hot vectors are the usual case: mean over the samples of
-   -sum_k t_k ln softmax(x)_k, where t_k = 0 gives 0 also for a logit of -inf. target: as logits. */
-GR_API gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target);
 
 GR_END_DECLS
 

@@ -3,8 +3,8 @@
  * descriptor gri_op_<name>, its public constructor. GRI_UNARY and GRI_BINARY make the block of an elementwise
  * one; attributes, types other than float and fast paths of two operands are written out as in arithmetic.c.
  *
- * To add a primitive: its block in one of the files, its line in registry.h, its prototype in gradus/ops.h,
- * its row in tests/test_primitives.c, without which the suite fails.
+ * To add a primitive: its block in one of the files, its line in registry.h, its prototype in the
+ * header of its topic (gradus/ops.h lists them), its row in tests/operations/, without which the suite fails.
  *
  * A rule multiplies with gr_chain_mul and divides with gr_chain_div wherever a factor can be 0 while the
  * other is infinite or NaN, and a fast path with GRI_CHAIN_MUL and GRI_CHAIN_DIV: see docs/kinks.md.
