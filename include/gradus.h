@@ -33,7 +33,10 @@
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers and initialisers
  *   loss.h      losses
- *   optim.h     update rules
+ *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
+ *   schedule.h  learning rates that change with time
+ *   lbfgs.h     a minimiser for functions without noise
+ *   regularise.h  penalties and early stopping
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
@@ -55,6 +58,9 @@
 #include "gradus/nn.h"
 #include "gradus/loss.h"
 #include "gradus/optim.h"
+#include "gradus/schedule.h"
+#include "gradus/lbfgs.h"
+#include "gradus/regularise.h"
 #include "gradus/check.h"
 #include "gradus/precision.h"
 #include "gradus/dot.h"
