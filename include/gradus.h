@@ -28,7 +28,7 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks, by topic: elementwise.h,
- *               activations.h, reductions.h, movement.h, linalg.h
+ *               activations.h, reductions.h, movement.h, linalg.h, convolution.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
  *   nn.h        layers and initialisers

@@ -15,6 +15,9 @@
     X(chain_mul)          \
     X(concat)             \
     X(contiguous)         \
+    X(conv2d)             \
+    X(conv2d_weight)      \
+    X(conv_transpose2d)   \
     X(cos)                \
     X(detach)             \
     X(div)                \

@@ -1,0 +1,272 @@
+/* Rows of convolutions and pooling. */
+#include "table.h"
+
+/* ---- Convolutions ---- */
+
+#define CONV(...) \
+    &(const gr_conv_options) { __VA_ARGS__ }
+
+static const test_case conv2d_cases[] = {
+    {OF(S(1, 1, 3, 3), S(1, 1, 2, 2))},
+    {OF(S(2, 3, 4, 5), S(4, 3, 3, 2))},
+    {OF(S(2, 2, 5, 4), S(3, 2, 3, 3)), .options = CONV(.padding = {1, 1})},
+    {OF(S(1, 2, 7, 6), S(2, 2, 3, 2)), .options = CONV(.stride = {2, 3}, .padding = {2, 0})},
+    {OF(S(1, 2, 7, 7), S(2, 2, 3, 2)), .options = CONV(.dilation = {2, 3}, .padding = {1, 2})},
+    {OF(S(2, 4, 4, 3), S(6, 2, 2, 2)), .options = CONV(.groups = 2, .padding = {0, 1})},
+    {OF(S(2, 3, 5, 5), S(3, 1, 3, 3)), .options = CONV(.groups = 3, .padding = {1, 1})},
+    {OF(S(1, 2, 5, 6), S(4, 1, 3, 3)),
+     .options = CONV(.groups = 2, .stride = {2, 2}, .dilation = {1, 2}, .padding = {1, 2})},
+    {OF(S(2, 3, 3, 2), S(4, 3, 1, 1))},
+    {OF(S(2, 3, 4, 5), S(3, 3, 1, 1)), .options = CONV(.stride = {2, 2})},
+    {OF(S(2, 4, 3, 2), S(1, 4, 1, 1)), .options = CONV(.padding = {1, 1})},
+    {OF(S(3, 4, 5), S(2, 3, 2, 2))}, /* no axis of images */
+    {OF(S(1, 3, 2, 2), S(3, 3, 2, 2)), .options = CONV(.padding = {3, 3})},
+    {OF(S(1, 5, 2, 2), S(1, 5, 2, 2))},
+    {OF(S(1, 1, 6, 6), S(8, 1, 3, 3)), .options = CONV(.stride = {3, 3})}, /* windows leave elements out */
+    {OF(S(0, 2, 3, 3), S(3, 2, 2, 2))},
+    {OF(S(2, 2, 3, 3), S(0, 2, 2, 2))},
+    {OF(S(2, 0, 3, 3), S(3, 0, 2, 2))},
+    {OF(S(1, 2, 0, 3), S(3, 2, 2, 2)), .options = CONV(.padding = {1, 0})},
+    {OF(S(2, 6, 9, 11), S(7, 6, 3, 3)), .options = CONV(.padding = {1, 1})},
+    {OF(S(1, 2, 3, 300), S(5, 2, 2, 4)), .options = CONV(.padding = {0, 2}, .stride = {1, 2})},
+    END,
+};
+static const test_case conv1d_cases[] = {
+    {OF(S(2, 3, 6), S(4, 3, 3), S(4)), .options = CONV(.stride = {2}, .padding = {1})},
+    {OF(S(3, 5), S(2, 3, 2), S(2))},
+    {OF(S(1, 4, 7), S(4, 2, 2), S(4)), .options = CONV(.dilation = {3}, .groups = 2)},
+    {OF(S(1, 1, 1), S(1, 1, 1), S(1))},
+    {OF(S(1, 2, 300), S(3, 2, 5), S(3)), .options = CONV(.padding = {2})},
+    END,
+};
+static const test_case biased_cases[] = {
+    {OF(S(2, 3, 4, 5), S(4, 3, 3, 2), S(4))},
+    {OF(S(3, 4, 5), S(2, 3, 2, 2), S(2)), .options = CONV(.padding = {1, 1})},
+    END,
+};
+static const test_case conv_transpose2d_cases[] = {
+    {OF(S(1, 1, 2, 2), S(1, 1, 2, 2))},
+    {OF(S(2, 4, 3, 2), S(4, 3, 3, 2))},
+    {OF(S(1, 3, 3, 4), S(3, 2, 3, 3)), .options = CONV(.padding = {1, 1})},
+    {OF(S(2, 2, 3, 2), S(2, 2, 3, 2)), .options = CONV(.stride = {2, 3}, .padding = {2, 0})},
+    {OF(S(1, 2, 3, 3), S(2, 3, 2, 2)), .options = CONV(.stride = {2, 2}, .output_padding = {1, 0})},
+    {OF(S(1, 3, 2, 3), S(3, 2, 2, 2)),
+     .options = CONV(.stride = {3, 2}, .dilation = {1, 2}, .output_padding = {2, 1})},
+    {OF(S(1, 2, 2, 3), S(2, 3, 2, 2)), .options = CONV(.dilation = {3, 2}, .output_padding = {2, 1})},
+    {OF(S(1, 4, 2, 3), S(4, 3, 2, 2)), .options = CONV(.groups = 2, .stride = {2, 1})},
+    {OF(S(1, 3, 3, 3), S(3, 1, 3, 3)), .options = CONV(.groups = 3, .stride = {2, 2}, .padding = {1, 1})},
+    {OF(S(4, 2, 3), S(4, 3, 1, 1))},
+    {OF(S(2, 3, 3, 2), S(3, 4, 1, 1)), .options = CONV(.stride = {2, 2})},
+    {OF(S(2, 3, 2, 2), S(3, 5, 2, 2)), .options = CONV(.stride = {2, 2})},
+    {OF(S(0, 2, 3, 3), S(2, 3, 2, 2))},
+    {OF(S(2, 2, 2, 3), S(2, 0, 2, 2))},
+    {OF(S(1, 5, 7, 6), S(5, 6, 3, 3)),
+     .options = CONV(.stride = {2, 2}, .padding = {1, 1}, .output_padding = {1, 1})},
+    END,
+};
+static const test_case conv_transpose1d_cases[] = {
+    {OF(S(2, 3, 4), S(3, 2, 3), S(2)), .options = CONV(.stride = {2}, .padding = {1}, .output_padding = {1})},
+    {OF(S(3, 5), S(3, 2, 2), S(2))},
+    END,
+};
+/* Of a convolution: x, y, and the shape of w. */
+static const test_case conv2d_weight_cases[] = {
+    {OF(S(2, 3, 4, 5), S(2, 4, 2, 4)), .to = S(4, 3, 3, 2)},
+    {OF(S(2, 2, 5, 4), S(2, 3, 5, 4)), .to = S(3, 2, 3, 3), .options = CONV(.padding = {1, 1})},
+    {OF(S(1, 2, 7, 6), S(1, 2, 5, 2)), .to = S(2, 2, 3, 2),
+     .options = CONV(.stride = {2, 3}, .padding = {2, 0})},
+    {OF(S(2, 4, 4, 3), S(2, 6, 3, 2)), .to = S(6, 2, 2, 2), .options = CONV(.groups = 2)},
+    {OF(S(11, 2, 3, 4), S(11, 2, 3, 4)), .to = S(2, 1, 3, 3),
+     .options = CONV(.groups = 2, .padding = {1, 1})},
+    {OF(S(2, 3, 3, 2), S(2, 4, 3, 2)), .to = S(4, 3, 1, 1)},
+    {OF(S(0, 3, 3, 2), S(0, 4, 3, 2)), .to = S(4, 3, 1, 1)},
+    {OF(S(1, 1, 1, 1), S(1, 1, 1, 1)), .to = S(1, 1, 1, 1)},
+    {OF(S(19, 2, 4, 4), S(19, 3, 3, 3)), .to = S(3, 2, 2, 2)},
+    END,
+};
+
+/* Images and rows of one where a sequence, or one image, has none. */
+static void lift(array *x, int axes, bool weight)
+{
+    while (x->shape.ndim < (axes == 1 ? 3 : 4) && !weight) {
+        for (int i = x->shape.ndim++; i > 0; i--) x->shape.dims[i] = x->shape.dims[i - 1];
+        x->shape.dims[0] = 1;
+    }
+    if (axes == 2) return;
+    x->shape.dims[3] = x->shape.dims[2];
+    x->shape.dims[2] = 1;
+    x->shape.ndim = 4;
+}
+
+typedef struct conv {
+    int64_t stride[2], padding[2], dilation[2], more[2], groups;
+} conv;
+
+/* The options, for planes. */
+static conv conv_of(const test_case *c, int axes)
+{
+    const gr_conv_options none = {.groups = 0}, *o = c->options ? c->options : &none;
+    conv k = {.groups = o->groups ? o->groups : 1};
+    for (int a = 0; a < 2; a++) {
+        const int from = axes == 2 ? a : 0;
+        const bool real = axes == 2 || a == 1;
+        k.stride[a] = real && o->stride[from] ? o->stride[from] : 1;
+        k.dilation[a] = real && o->dilation[from] ? o->dilation[from] : 1;
+        k.padding[a] = real ? o->padding[from] : 0;
+        k.more[a] = real ? o->output_padding[from] : 0;
+    }
+    return k;
+}
+
+/* Calls for every term of the form that a convolution is: positions of elements of x, w and y. */
+typedef void term(void *user, int64_t x, int64_t w, int64_t y, int64_t out);
+static void each_term(const conv *k, gr_shape x, gr_shape w, gr_shape y, term *call, void *user)
+{
+    const int64_t out = y.dims[1] / k->groups;
+    for (int64_t e = 0; e < count_of(y); e++) {
+        int64_t at[4];
+        index_of(y, e, at);
+        for (int64_t f = 0; f < w.dims[1] * w.dims[2] * w.dims[3]; f++) {
+            int64_t tap[3];
+            index_of((gr_shape)S(w.dims[1], w.dims[2], w.dims[3]), f, tap);
+            const int64_t h = at[2] * k->stride[0] + tap[1] * k->dilation[0] - k->padding[0];
+            const int64_t v = at[3] * k->stride[1] + tap[2] * k->dilation[1] - k->padding[1];
+            if (h < 0 || v < 0 || h >= x.dims[2] || v >= x.dims[3]) continue;
+            const int64_t source[] = {at[0], at[1] / out * w.dims[1] + tap[0], h, v};
+            const int64_t weight[] = {at[1], tap[0], tap[1], tap[2]};
+            call(user, element_of(x, source), element_of(w, weight), e, at[1]);
+        }
+    }
+}
+
+typedef struct sides {
+    double *x, *w, *y;
+} sides;
+static void add_to_y(void *user, int64_t x, int64_t w, int64_t y, int64_t out)
+{
+    const sides *s = user;
+    (void)out;
+    s->y[y] += s->w[w] * s->x[x];
+}
+static void add_to_x(void *user, int64_t x, int64_t w, int64_t y, int64_t out)
+{
+    const sides *s = user;
+    (void)out;
+    s->x[x] += s->w[w] * s->y[y];
+}
+static void add_to_w(void *user, int64_t x, int64_t w, int64_t y, int64_t out)
+{
+    const sides *s = user;
+    (void)out;
+    s->w[w] += s->x[x] * s->y[y];
+}
+
+static int64_t result_size(const conv *k, int a, int64_t size, int64_t kernel)
+{
+    return (size + 2 * k->padding[a] - k->dilation[a] * (kernel - 1) - 1) / k->stride[a] + 1;
+}
+
+/* Drops the axes again that were added, and adds the bias before. */
+static void lower(array *y, const array *x, int axes, int n)
+{
+    for (int64_t e = 0; n > 2 && e < count_of(y->shape); e++) {
+        int64_t at[4];
+        index_of(y->shape, e, at);
+        y->v[e] += x[2].v[at[1]];
+    }
+    gr_shape s = {.ndim = 0};
+    for (int i = 0; i < 4; i++)
+        if (!(i == 0 && x->shape.ndim == axes + 1) && !(i == 2 && axes == 1))
+            s.dims[s.ndim++] = y->shape.dims[i];
+    y->shape = s;
+}
+
+static void expect_convolution(const test_case *c, int n, const array *x, array *y, int axes, bool transposed)
+{
+    static array in, w;
+    const conv k = conv_of(c, axes);
+    in = x[0], w = x[1];
+    lift(&in, axes, false);
+    lift(&w, axes, true);
+    y->shape = (gr_shape)S(in.shape.dims[0], transposed ? w.shape.dims[1] * k.groups : w.shape.dims[0], 0, 0);
+    for (int a = 0; a < 2; a++) {
+        const int64_t size = in.shape.dims[2 + a], kernel = w.shape.dims[2 + a];
+        y->shape.dims[2 + a] = transposed ? (size - 1) * k.stride[a] - 2 * k.padding[a] +
+                                                k.dilation[a] * (kernel - 1) + k.more[a] + 1
+                                          : result_size(&k, a, size, kernel);
+    }
+    memset(y->v, 0, sizeof y->v);
+    sides s = {in.v, w.v, y->v};
+    if (!transposed) {
+        each_term(&k, in.shape, w.shape, y->shape, add_to_y, &s);
+    } else {
+        s = (sides){y->v, w.v, in.v};
+        each_term(&k, y->shape, w.shape, in.shape, add_to_x, &s);
+    }
+    lower(y, x, axes, n);
+}
+
+static void expect_conv2d(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r;
+    expect_convolution(c, n, x, y, 2, false);
+}
+static void expect_conv1d(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r;
+    expect_convolution(c, n, x, y, 1, false);
+}
+static void expect_conv_transpose2d(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r;
+    expect_convolution(c, n, x, y, 2, true);
+}
+static void expect_conv_transpose1d(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r;
+    expect_convolution(c, n, x, y, 1, true);
+}
+static void expect_conv2d_weight(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)n;
+    static array in, gy;
+    const conv k = conv_of(c, 2);
+    in = x[0], gy = x[1];
+    y->shape = c->to;
+    memset(y->v, 0, sizeof y->v);
+    sides s = {in.v, y->v, gy.v};
+    each_term(&k, in.shape, c->to, gy.shape, add_to_w, &s);
+}
+
+BUILD(b_conv2d, gr_conv2d(x[0], x[1], GR_NONE, c->options))
+BUILD(b_conv2d_bias, gr_conv2d(x[0], x[1], x[2], c->options))
+BUILD(b_conv1d, gr_conv1d(x[0], x[1], x[2], c->options))
+BUILD(b_conv_transpose2d, gr_conv_transpose2d(x[0], x[1], GR_NONE, c->options))
+BUILD(b_conv_transpose1d, gr_conv_transpose1d(x[0], x[1], x[2], c->options))
+
+/* The gradient of a convolution by its weight, as a function of x and of the cotangent. */
+static gr_tensor b_conv2d_weight(gr_graph *g, const gr_tensor *x, const test_case *c, gr_type type)
+{
+    const gr_tensor w = gr_set_requires_grad(gr_constant(g, type, c->to, NULL), true);
+    const gr_tensor y = gr_conv2d(x[0], w, GR_NONE, c->options);
+    gr_tensor gradient;
+    gr_grad(1, &y, 1, &w, &x[1], &(gr_grad_options){.record = true}, &gradient);
+    return gradient;
+}
+
+const row neural_rows[] = {
+    {USE(conv1d, "fff", conv1d_cases, expect_conv1d), .composed = true, .layout_tolerance = 64},
+    {USE(conv2d, "ff", conv2d_cases, expect_conv2d), .layout_tolerance = 64},
+    {.name = "conv2d with a bias",
+     .operands = "fff",
+     .cases = biased_cases,
+     .build = b_conv2d_bias,
+     .expect = expect_conv2d,
+     .composed = true,
+     .layout_tolerance = 64},
+    {USE(conv2d_weight, "ff", conv2d_weight_cases, expect_conv2d_weight), .layout_tolerance = 64},
+    {USE(conv_transpose1d, "fff", conv_transpose1d_cases, expect_conv_transpose1d), .composed = true,
+     .layout_tolerance = 64},
+    {USE(conv_transpose2d, "ff", conv_transpose2d_cases, expect_conv_transpose2d), .layout_tolerance = 64},
+    {.name = NULL},
+};
