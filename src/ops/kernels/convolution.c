@@ -5,8 +5,7 @@
  * elements side by side. Where a group has too few channels for a product of matrices (depthwise convolutions), each tap
  * goes over the rows of the planes directly.
  *
- * The transposed convolution of stride 1 is a convolution with the flipped kernel, which only writes its result
- * once; with another stride it multiplies first and adds the slab to where it came from.
+ * The transposed convolution goes the other way: it multiplies first, and adds the slab to where it was unrolled from.
  */
 #include "ops/kernels/convolution.h"
 #include "ops/kernels/gemm.h"
@@ -71,91 +70,109 @@ static tap tap_of(const gri_conv *c, const rectangle *r, int64_t i, int64_t j)
     return t;
 }
 
+/* Rows are often shorter than what a call of memcpy or memset pays for: those are copied in pieces, the last of which may
+   overlap the one before. */
+enum { PIECE = 16, SHORT_BYTES = 512 };
+
+static inline void copy_row(void *to, const void *from, size_t bytes)
+{
+    if (bytes < PIECE || bytes > SHORT_BYTES) {
+        memcpy(to, from, bytes);
+        return;
+    }
+    for (size_t at = 0; at < bytes; at += PIECE) {
+        const size_t start = at + PIECE <= bytes ? at : bytes - PIECE;
+        memcpy((char *)to + start, (const char *)from + start, PIECE);
+    }
+}
+
+static inline void clear_row(void *to, size_t bytes)
+{
+    if (bytes < PIECE || bytes > SHORT_BYTES) {
+        memset(to, 0, bytes);
+        return;
+    }
+    for (size_t at = 0; at < bytes; at += PIECE) {
+        const size_t start = at + PIECE <= bytes ? at : bytes - PIECE;
+        memset((char *)to + start, 0, PIECE);
+    }
+}
+
 /* The loops over what a tap sees. `plane` is of x; `windows` has rows of t->cols elements. */
 enum { LANES = 16 };
-#define TAP_LOOPS(SUFFIX, T)                                                                                 \
-    /* windows = what they see */                                                                            \
-    static void unroll_##SUFFIX(void *windows, const void *plane, const tap *t)                              \
-    {                                                                                                        \
-        T *to = windows;                                                                                     \
-        const size_t head = (size_t)t->col * sizeof *to, tail = (size_t)(t->cols - t->col_end) * sizeof *to; \
-        for (int64_t r = 0; r < t->rows; r++, to += t->cols) {                                               \
-            if (r < t->row || r >= t->row_end || t->col == t->col_end) {                                     \
-                memset(to, 0, (size_t)t->cols * sizeof *to);                                                 \
-                continue;                                                                                    \
-            }                                                                                                \
-            const T *restrict from = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step;      \
-            const int64_t n = t->col_end - t->col;                                                           \
-            if (head) memset(to, 0, head);                                                                   \
-            if (t->col_step == 1)                                                                            \
-                memcpy(to + t->col, from, (size_t)n * sizeof *to);                                           \
-            else                                                                                             \
-                for (int64_t s = 0; s < n; s++) to[t->col + s] = from[s * t->col_step];                      \
-            if (tail) memset(to + t->col_end, 0, tail);                                                      \
-        }                                                                                                    \
-    }                                                                                                        \
-    /* plane += factor windows */                                                                            \
-    static void roll_##SUFFIX(void *plane, const void *windows, double factor, const tap *t)                 \
-    {                                                                                                        \
-        const T w = (T)factor;                                                                               \
-        const int64_t n = t->col_end - t->col;                                                               \
-        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                             \
-            const T *restrict from = (const T *)windows + r * t->cols + t->col;                              \
-            T *restrict to = (T *)plane + t->at + r * t->row_step + t->col * t->col_step;                    \
-            if (t->col_step == 1)                                                                            \
-                for (int64_t s = 0; s < n; s++) to[s] += w * from[s];                                        \
-            else                                                                                             \
-                for (int64_t s = 0; s < n; s++) to[s * t->col_step] += w * from[s];                          \
-        }                                                                                                    \
-    }                                                                                                        \
-    /* windows += factor times what they see */                                                              \
-    static void add_seen_##SUFFIX(void *windows, const void *plane, double factor, const tap *t)             \
-    {                                                                                                        \
-        const T w = (T)factor;                                                                               \
-        const int64_t n = t->col_end - t->col;                                                               \
-        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                             \
-            T *restrict to = (T *)windows + r * t->cols + t->col;                                            \
-            const T *restrict from = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step;      \
-            if (t->col_step == 1)                                                                            \
-                for (int64_t s = 0; s < n; s++) to[s] += w * from[s];                                        \
-            else                                                                                             \
-                for (int64_t s = 0; s < n; s++) to[s] += w * from[s * t->col_step];                          \
-        }                                                                                                    \
-    }                                                                                                        \
-    /* sum of windows times what they see, lane by lane, the lanes of all rows in double */                  \
-    static double correlate_##SUFFIX(const void *windows, const void *plane, const tap *t)                   \
-    {                                                                                                        \
-        const int64_t n = t->col_end - t->col;                                                               \
-        double total = 0;                                                                                    \
-        T lane[LANES] = {0};                                                                                 \
-        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                             \
-            const T *restrict y = (const T *)windows + r * t->cols + t->col;                                 \
-            const T *restrict x = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step;         \
-            int64_t s = 0;                                                                                   \
-            if (t->col_step == 1)                                                                            \
-                for (; s + LANES <= n; s += LANES)                                                           \
-                    for (int l = 0; l < LANES; l++) lane[l] += x[s + l] * y[s + l];                          \
-            T rest = 0;                                                                                      \
-            for (; s < n; s++) rest += x[s * t->col_step] * y[s];                                            \
-            total += (double)rest;                                                                           \
-        }                                                                                                    \
-        for (int l = 0; l < LANES; l++) total += (double)lane[l];                                            \
-        return total;                                                                                        \
-    }                                                                                                        \
-    static void add_to_##SUFFIX(void *sum, const void *term, int64_t n)                                      \
-    {                                                                                                        \
-        T *restrict to = sum;                                                                                \
-        const T *restrict from = term;                                                                       \
-        for (int64_t i = 0; i < n; i++) to[i] += from[i];                                                    \
-    }                                                                                                        \
-    /* to [in, out, taps] = w [out, in, taps] with the taps in reverse */                                    \
-    static void flip_##SUFFIX(void *flipped, const void *w, int64_t out, int64_t in, int64_t taps)           \
-    {                                                                                                        \
-        for (int64_t o = 0; o < out; o++)                                                                    \
-            for (int64_t i = 0; i < in; i++)                                                                 \
-                for (int64_t k = 0; k < taps; k++)                                                           \
-                    ((T *)flipped)[(i * out + o) * taps + taps - 1 - k] = ((                                 \
-                        const T *)w)[(o * in + i) * taps + k];                                               \
+#define TAP_LOOPS(SUFFIX, T)                                                                            \
+    /* windows = what they see */                                                                       \
+    static void unroll_##SUFFIX(void *windows, const void *plane, const tap *t)                         \
+    {                                                                                                   \
+        T *to = windows;                                                                                \
+        for (int64_t r = 0; r < t->rows; r++, to += t->cols) {                                          \
+            if (r < t->row || r >= t->row_end || t->col == t->col_end) {                                \
+                clear_row(to, (size_t)t->cols * sizeof *to);                                            \
+                continue;                                                                               \
+            }                                                                                           \
+            const T *restrict from = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step; \
+            const int64_t n = t->col_end - t->col;                                                      \
+            for (int64_t s = 0; s < t->col; s++) to[s] = 0;                                             \
+            if (t->col_step == 1)                                                                       \
+                copy_row(to + t->col, from, (size_t)n * sizeof *to);                                    \
+            else                                                                                        \
+                for (int64_t s = 0; s < n; s++) to[t->col + s] = from[s * t->col_step];                 \
+            for (int64_t s = t->col_end; s < t->cols; s++) to[s] = 0;                                   \
+        }                                                                                               \
+    }                                                                                                   \
+    /* plane += factor windows */                                                                       \
+    static void roll_##SUFFIX(void *plane, const void *windows, double factor, const tap *t)            \
+    {                                                                                                   \
+        const T w = (T)factor;                                                                          \
+        const int64_t n = t->col_end - t->col;                                                          \
+        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                        \
+            const T *restrict from = (const T *)windows + r * t->cols + t->col;                         \
+            T *restrict to = (T *)plane + t->at + r * t->row_step + t->col * t->col_step;               \
+            if (t->col_step == 1)                                                                       \
+                for (int64_t s = 0; s < n; s++) to[s] += w * from[s];                                   \
+            else                                                                                        \
+                for (int64_t s = 0; s < n; s++) to[s * t->col_step] += w * from[s];                     \
+        }                                                                                               \
+    }                                                                                                   \
+    /* windows += factor times what they see */                                                         \
+    static void add_seen_##SUFFIX(void *windows, const void *plane, double factor, const tap *t)        \
+    {                                                                                                   \
+        const T w = (T)factor;                                                                          \
+        const int64_t n = t->col_end - t->col;                                                          \
+        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                        \
+            T *restrict to = (T *)windows + r * t->cols + t->col;                                       \
+            const T *restrict from = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step; \
+            if (t->col_step == 1)                                                                       \
+                for (int64_t s = 0; s < n; s++) to[s] += w * from[s];                                   \
+            else                                                                                        \
+                for (int64_t s = 0; s < n; s++) to[s] += w * from[s * t->col_step];                     \
+        }                                                                                               \
+    }                                                                                                   \
+    /* sum of windows times what they see, lane by lane, the lanes of all rows in double */             \
+    static double correlate_##SUFFIX(const void *windows, const void *plane, const tap *t)              \
+    {                                                                                                   \
+        const int64_t n = t->col_end - t->col;                                                          \
+        double total = 0;                                                                               \
+        T lane[LANES] = {0};                                                                            \
+        for (int64_t r = t->row; r < t->row_end && n > 0; r++) {                                        \
+            const T *restrict y = (const T *)windows + r * t->cols + t->col;                            \
+            const T *restrict x = (const T *)plane + t->at + r * t->row_step + t->col * t->col_step;    \
+            int64_t s = 0;                                                                              \
+            if (t->col_step == 1)                                                                       \
+                for (; s + LANES <= n; s += LANES)                                                      \
+                    for (int l = 0; l < LANES; l++) lane[l] += x[s + l] * y[s + l];                     \
+            T rest = 0;                                                                                 \
+            for (; s < n; s++) rest += x[s * t->col_step] * y[s];                                       \
+            total += (double)rest;                                                                      \
+        }                                                                                               \
+        for (int l = 0; l < LANES; l++) total += (double)lane[l];                                       \
+        return total;                                                                                   \
+    }                                                                                                   \
+    static void add_to_##SUFFIX(void *sum, const void *term, int64_t n)                                 \
+    {                                                                                                   \
+        T *restrict to = sum;                                                                           \
+        const T *restrict from = term;                                                                  \
+        for (int64_t i = 0; i < n; i++) to[i] += from[i];                                               \
     }
 TAP_LOOPS(f32, float)
 TAP_LOOPS(f64, double)
@@ -166,13 +183,12 @@ typedef struct loops {
     void (*add_seen)(void *windows, const void *plane, double factor, const tap *t);
     double (*correlate)(const void *windows, const void *plane, const tap *t);
     void (*add_to)(void *sum, const void *term, int64_t n);
-    void (*flip)(void *flipped, const void *w, int64_t out, int64_t in, int64_t taps);
 } loops;
 
 static const loops *loops_of(const gri_conv *c)
 {
-    static const loops f32 = {unroll_f32, roll_f32, add_seen_f32, correlate_f32, add_to_f32, flip_f32};
-    static const loops f64 = {unroll_f64, roll_f64, add_seen_f64, correlate_f64, add_to_f64, flip_f64};
+    static const loops f32 = {unroll_f32, roll_f32, add_seen_f32, correlate_f32, add_to_f32};
+    static const loops f64 = {unroll_f64, roll_f64, add_seen_f64, correlate_f64, add_to_f64};
     return c->is_f64 ? &f64 : &f32;
 }
 
@@ -196,7 +212,6 @@ typedef struct plan {
     int64_t chunks, images_per_chunk; /* for w: sums over part of the images */
     int64_t tasks;
     size_t buffer_bytes, lane_bytes; /* unrolled slab; that and the workspace of the product */
-    bool flips;                      /* for x: as a convolution of y with the flipped kernel */
 } plan;
 
 static bool is_plain(const gri_conv *c)
@@ -213,20 +228,6 @@ static double multiplications(const gri_conv *c)
 {
     return (double)c->n * (double)c->groups * (double)c->in * (double)c->out * (double)c->kernel[0] *
            (double)c->kernel[1] * (double)c->result[0] * (double)c->result[1];
-}
-
-/* The convolution of y that makes x, for stride 1: sides change places. */
-static gri_conv flipped(const gri_conv *c)
-{
-    gri_conv f = *c;
-    f.in = c->out;
-    f.out = c->in;
-    for (int a = 0; a < 2; a++) {
-        f.size[a] = c->result[a];
-        f.result[a] = c->size[a];
-        f.padding[a] = c->dilation[a] * (c->kernel[a] - 1) - c->padding[a];
-    }
-    return f;
 }
 
 /* Elements between the rows of an unrolled slab of so many windows. */
@@ -319,12 +320,6 @@ static plan make_plan(gri_isa isa, const gri_conv *c, gri_conv_side side)
 {
     plan p = {.c = *c, .side = side, .element = c->is_f64 ? 8 : 4};
     p.way = is_direct(c) ? WAY_DIRECT : is_plain(c) ? WAY_PLAIN : WAY_PRODUCT;
-    if (side == GRI_CONV_X && p.way == WAY_PRODUCT && c->stride[0] == 1 && c->stride[1] == 1) {
-        p.flips = true;
-        p.c = flipped(c);
-        p.side = GRI_CONV_Y;
-        if (is_direct(&p.c)) p.way = WAY_DIRECT;
-    }
     p.taps = c->kernel[0] * c->kernel[1];
     p.plane = p.c.size[0] * p.c.size[1];
     p.windows = p.c.result[0] * p.c.result[1];
@@ -349,11 +344,10 @@ static int64_t lanes_of(const plan *p, const gri_threads *threads)
                                                 : smaller(gri_threads_count(threads), larger(1, p->tasks));
 }
 
-/* Flipped kernels, or sums over the chunks but the first. */
+/* Of the sums for w, all but those of the first chunk. */
 static size_t shared_bytes(const plan *p)
 {
-    const int64_t bytes = weight_count(p) * p->element;
-    return p->flips ? aligned(bytes) : p->side == GRI_CONV_W ? aligned(bytes * (p->chunks - 1)) : 0;
+    return p->side == GRI_CONV_W ? aligned(weight_count(p) * (p->chunks - 1) * p->element) : 0;
 }
 
 static bool is_empty(const gri_conv *c)
@@ -593,13 +587,6 @@ static void clear(const gri_conv *c, gri_conv_side side, void *x, void *w, void 
     if (count) memset(side == GRI_CONV_Y ? y : side == GRI_CONV_X ? x : w, 0, (size_t)(count * element));
 }
 
-static void flip(const gri_conv *c, const plan *p, const char *w, char *to)
-{
-    const int64_t each = c->out * c->in * p->taps * p->element;
-    for (int64_t g = 0; g < c->groups; g++)
-        loops_of(c)->flip(to + g * each, w + g * each, c->out, c->in, p->taps);
-}
-
 void gri_convolve(gri_isa isa, const gri_conv *c, gri_conv_side side, void *x, void *w, void *y,
                   void *workspace, gri_threads *threads)
 {
@@ -612,12 +599,6 @@ void gri_convolve(gri_isa isa, const gri_conv *c, gri_conv_side side, void *x, v
     const plan p = make_plan(isa, c, side);
     run r = {.p = &p, .loops = loops_of(c), .isa = isa, .x = x, .w = w, .y = y, .sums = workspace};
     r.part = (p.way == WAY_DIRECT ? direct_parts : matrix_parts)[p.side];
-    if (p.flips) {
-        flip(c, &p, w, workspace);
-        r.x = y;
-        r.y = x;
-        r.w = workspace;
-    }
     const size_t shared = shared_bytes(&p);
     r.memory = workspace ? (char *)workspace + shared : NULL;
     const int64_t lanes = lanes_of(&p, threads);
