@@ -282,10 +282,44 @@ static void test_errors(void)
     gr_graph_destroy(g);
 }
 
+#define P(...) \
+    &(const gr_pool_options) { __VA_ARGS__ }
+
+static void test_pooling_errors(void)
+{
+    g = gr_graph_create(NULL);
+    const gr_tensor x = gr_named(zeros(GR_SHAPE(2, 5, 6)), "x");
+    expect(gr_max_pool2d(x, NULL), GR_ERR_ARGUMENT,
+           "max_pool2d: the window needs a size, of both axes: x [2, 5, 6] (0)");
+    expect(gr_max_pool2d(x, P(.kernel = {2})), GR_ERR_ARGUMENT, "the window needs a size");
+    expect(gr_max_pool2d(x, P(.kernel = {2, 2}, .padding = {2, 0})), GR_ERR_ARGUMENT,
+           "the padding must be within half of the window: x [2, 5, 6] (2 of 2)");
+    expect(gr_avg_pool2d(x, P(.kernel = {2, 2}, .stride = {0, 1})), GR_ERR_ARGUMENT, "must be positive");
+    expect(gr_avg_pool2d(x, P(.kernel = {6, 2})), GR_ERR_SHAPE,
+           "avg_pool2d: the window is larger than the padded plane: x [2, 5, 6] (axis -2: 6 vs 5)");
+    expect(gr_avg_pool2d(x, P(.kernel = {2, 2}, .dilation = {2, 2})), GR_ERR_ARGUMENT,
+           "means have no dilation");
+    expect(gr_max_pool2d(x, P(.kernel = {2, 2}, .exclude_padding = true)), GR_ERR_ARGUMENT, "is for means");
+    expect(gr_max_pool1d(x, P(.kernel = {2, 2})), GR_ERR_ARGUMENT, "sequences have one axis");
+    expect(gr_max_pool1d(x, P(.kernel = {7})), GR_ERR_SHAPE, "max_pool1d: the window is larger");
+    expect(gr_max_pool1d(gr_scalar(g, GR_F32, 1), P(.kernel = {1})), GR_ERR_NDIM, "max_pool1d");
+    expect(gr_max_pool2d(zeros(GR_SHAPE(1, 1)), P(.kernel = {2, 2}, .dilation = {4, 4}, .padding = {2, 2})),
+           GR_ERR_SHAPE, "a window holds nothing but padding");
+    expect(gr_max_pool2d(zeros(GR_SHAPE(3)), P(.kernel = {1, 1})), GR_ERR_NDIM, "at least two axes");
+    expect(gr_max_pool2d(zeros(GR_SHAPE(2, 0, 3)), P(.kernel = {1, 1})), GR_ERR_SHAPE, "have no elements");
+    expect(gr_max_pool2d(gr_zeros(g, GR_I32, GR_SHAPE(3, 3)), P(.kernel = {1, 1})), GR_ERR_TYPE,
+           "needs f32 or f64");
+    expect(gr_max_pool2d(x, P(.kernel = {2, 2}, .stride = {INT64_MAX, 1})), GR_ERR_OVERFLOW, "too large");
+    expect(gr_adaptive_avg_pool2d(x, 0, 2), GR_ERR_ARGUMENT, "adaptive_avg_pool2d: the result needs a size");
+    expect(gr_max_pool2d((gr_tensor){g, 0, 0}, P(.kernel = {1, 1})), GR_ERR_HANDLE, "max_pool2d");
+    gr_graph_destroy(g);
+}
+
 int main(void)
 {
     RUN(test_kernels);
     RUN(test_workspace);
     RUN(test_errors);
+    RUN(test_pooling_errors);
     return TEST_EXIT;
 }

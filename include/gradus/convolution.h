@@ -50,6 +50,41 @@ GR_API gr_tensor gr_conv_transpose2d(gr_tensor x, gr_tensor weight, gr_tensor bi
 GR_API gr_tensor gr_conv_transpose1d(gr_tensor x, gr_tensor weight, gr_tensor bias,
                                      const gr_conv_options *options);
 
+/* ---- Pooling; float ---- */
+
+/* Planes are the last two axes, with any number of axes before them, or none; of sequences the last one. A zeroed pair means
+   what stands beside it; of another both are meant. */
+typedef struct gr_pool_options {
+    int64_t kernel[2];   /* size of the windows: needed */
+    int64_t stride[2];   /* between windows; both 0: as kernel, so that they do not overlap */
+    int64_t padding[2];  /* around the plane, at most half a window */
+    int64_t dilation[2]; /* of the largest only: between the elements of a window; both 0: 1 */
+    bool
+        ceil_mode; /* one more window where it begins in the plane, or the padding before it, and ends outside */
+    bool
+        exclude_padding; /* of the mean only: it is over the elements of the plane alone, not over the padding */
+} gr_pool_options;
+
+/* The largest element of each window; padding is -inf. x: [..., h, w] -> [..., (h + 2 padding - dilation (kh - 1) - 1) /
+   stride + 1 rounded down, likewise]. At a tie the first in row-major order gets all of the cotangent, as in PyTorch, where
+   gr_max shares it; second derivatives are 0. A NaN takes its window, value and cotangent; of several, the last.
+   GR_ERR_ARGUMENT for options that make no sense, GR_ERR_SHAPE where no window fits, or one would hold padding alone. */
+GR_API gr_tensor gr_max_pool2d(gr_tensor x, const gr_pool_options *options);
+GR_API gr_tensor gr_max_pool1d(gr_tensor x, const gr_pool_options *options); /* x: [..., l] */
+/* Where it is: i32, row w + column, in its plane; not differentiable. Planes of up to 2^31 - 1 elements. */
+GR_API gr_tensor gr_max_pool2d_index(gr_tensor x, const gr_pool_options *options);
+
+/* The mean of each window, of which padding is part with the value 0, unless exclude_padding. What lies behind the padding
+   (ceil_mode) never is. Sums are f64. */
+GR_API gr_tensor gr_avg_pool2d(gr_tensor x, const gr_pool_options *options);
+GR_API gr_tensor gr_avg_pool1d(gr_tensor x, const gr_pool_options *options); /* x: [..., l] */
+
+/* The mean of windows that cut the plane into rows x columns, whatever its size: window r of n has the elements from
+   r h / n rounded down to (r + 1) h / n rounded up, so neighbours may share one. x: [..., h, w] -> [..., rows, columns].
+   The mean of the whole plane is gr_mean(x, GR_AXES(-2, -1), false). */
+GR_API gr_tensor gr_adaptive_avg_pool2d(gr_tensor x, int64_t rows, int64_t columns);
+GR_API gr_tensor gr_adaptive_avg_pool1d(gr_tensor x, int64_t length); /* x: [..., l] */
+
 GR_END_DECLS
 
 #endif

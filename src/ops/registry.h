@@ -9,6 +9,8 @@
     X(add)                \
     X(add_scalar)         \
     X(arange)             \
+    X(avg_pool2d)         \
+    X(avg_unpool2d)       \
     X(bernoulli)          \
     X(cast)               \
     X(chain_div)          \
@@ -38,6 +40,8 @@
     X(logsumexp)          \
     X(matmul)             \
     X(max)                \
+    X(max_pool2d)         \
+    X(max_pool2d_index)   \
     X(maximum)            \
     X(mean)               \
     X(minimum)            \

@@ -238,6 +238,205 @@ static void expect_conv2d_weight(const row *r, const test_case *c, int n, const 
     each_term(&k, in.shape, c->to, gy.shape, add_to_w, &s);
 }
 
+/* ---- Pooling ---- */
+
+#define POOL(...) \
+    &(const gr_pool_options) { __VA_ARGS__ }
+
+static const test_case max_pool_cases[] = {
+    {OF(S(2, 2)), .options = POOL(.kernel = {2, 2})},
+    {OF(S(1, 1)), .options = POOL(.kernel = {1, 1})},
+    {OF(S(2, 3, 5, 7)), .options = POOL(.kernel = {2, 3})},
+    {OF(S(2, 5, 5)), .options = POOL(.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1})},
+    {OF(S(1, 2, 6, 7)), .options = POOL(.kernel = {2, 2}, .stride = {1, 3}, .dilation = {2, 3})},
+    {OF(S(3, 6, 6)), .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .ceil_mode = true)},
+    {OF(S(2, 5, 4)),
+     .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true)},
+    {OF(S(0, 2, 4, 4)), .options = POOL(.kernel = {2, 2})},
+    {OF(S(1, 2, 3, 300)), .options = POOL(.kernel = {2, 4}, .stride = {1, 2}, .padding = {1, 2})},
+    END,
+};
+static const test_case avg_pool_cases[] = {
+    {OF(S(2, 2)), .options = POOL(.kernel = {2, 2})},
+    {OF(S(1, 1)), .options = POOL(.kernel = {1, 1})},
+    {OF(S(2, 3, 5, 7)), .options = POOL(.kernel = {2, 3})},
+    {OF(S(2, 5, 5)), .options = POOL(.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1})},
+    {OF(S(2, 5, 5)),
+     .options = POOL(.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .exclude_padding = true)},
+    {OF(S(3, 6, 6)), .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .ceil_mode = true)},
+    {OF(S(2, 5, 4)),
+     .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true)},
+    {OF(S(2, 5, 4)), .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 0}, .ceil_mode = true,
+                                     .exclude_padding = true)},
+    {OF(S(0, 2, 4, 4)), .options = POOL(.kernel = {2, 2})},
+    {OF(S(1, 2, 3, 300)), .options = POOL(.kernel = {2, 4}, .stride = {1, 2}, .padding = {1, 2})},
+    {OF(S(1, 2, 400)), .options = POOL(.kernel = {2, 300}, .stride = {1, 50})},
+    END,
+};
+static const test_case sequence_max_cases[] = {
+    {OF(S(2, 3, 7)), .options = POOL(.kernel = {3}, .stride = {2}, .padding = {1})},
+    {OF(S(5)), .options = POOL(.kernel = {2})},
+    {OF(S(2, 9)), .options = POOL(.kernel = {3}, .dilation = {2})},
+    END,
+};
+static const test_case sequence_avg_cases[] = {
+    {OF(S(2, 3, 7)), .options = POOL(.kernel = {3}, .stride = {2}, .padding = {1})},
+    {OF(S(5)), .options = POOL(.kernel = {2})},
+    END,
+};
+static const test_case adaptive_cases[] =
+    {
+        {OF(S(2, 3, 5, 7)), .to = S(2, 3)}, {OF(S(5, 4)), .to = S(1, 1)},
+        {OF(S(2, 3, 3)), .to = S(5, 4)}, /* more windows than elements */
+        {OF(S(0, 3, 3)), .to = S(2, 2)},    {OF(S(1, 1)), .to = S(1, 1)},
+        {OF(S(1, 2, 500)), .to = S(2, 3)},  END,
+};
+static const test_case adaptive_sequence_cases[] = {
+    {OF(S(2, 3, 7)), .to = S(3)},
+    {OF(S(5)), .to = S(1)},
+    END,
+};
+
+/* Windows along one axis, as PyTorch defines them. */
+typedef struct windows {
+    int64_t size, n, kernel, stride, padding, dilation;
+    bool adaptive;
+} windows;
+
+static windows windows_of(const test_case *c, gr_shape x, int axes, int a)
+{
+    const gr_pool_options none = {.ceil_mode = false}, *o = c->options ? c->options : &none;
+    const int from = axes == 1 ? 0 : a;
+    windows w = {.size = axes == 1 && a == 0 ? 1 : x.dims[x.ndim - 2 + a],
+                 .stride = 1,
+                 .dilation = 1,
+                 .kernel = 1,
+                 .n = 1};
+    if (axes == 1 && a == 0) return w;
+    if (!c->options) {
+        w.adaptive = true;
+        w.n = c->to.dims[from];
+        return w;
+    }
+    w.kernel = o->kernel[from];
+    w.stride = o->stride[from] ? o->stride[from] : w.kernel;
+    w.padding = o->padding[from];
+    w.dilation = o->dilation[from] ? o->dilation[from] : 1;
+    const int64_t room = w.size + 2 * w.padding - w.dilation * (w.kernel - 1) - 1;
+    w.n = room / w.stride + 1;
+    if (o->ceil_mode) w.n = (room + w.stride - 1) / w.stride + 1;
+    if (o->ceil_mode && (w.n - 1) * w.stride >= w.size + w.padding) w.n--;
+    return w;
+}
+
+/* Position i of window r; -1 if there is none, -2 if it is padding, -3 if it lies behind that. */
+static int64_t seen(const windows *w, int64_t r, int64_t i)
+{
+    if (w->adaptive) {
+        const int64_t start = r * w->size / w->n, end = ((r + 1) * w->size + w->n - 1) / w->n;
+        return start + i < end ? start + i : -1;
+    }
+    if (i >= w->kernel) return -1;
+    const int64_t at = r * w->stride - w->padding + i * w->dilation;
+    return at >= 0 && at < w->size ? at : at < w->size + w->padding ? -2 : -3;
+}
+
+/* One window: largest element, its position, and the weight that a mean gives to each element. */
+typedef struct seen_window {
+    double largest, mean;
+    int64_t at;
+} seen_window;
+
+static seen_window look(const test_case *c, const windows w[2], const double *plane, int64_t r, int64_t s)
+{
+    seen_window result = {.at = -1};
+    int64_t n = 0;
+    double sum = 0;
+    const gr_pool_options *o = c->options;
+    for (int64_t i = 0; seen(&w[0], r, i) != -1; i++)
+        for (int64_t j = 0; seen(&w[1], s, j) != -1; j++) {
+            const int64_t h = seen(&w[0], r, i), v = seen(&w[1], s, j), at = h * w[1].size + v;
+            if (h == -3 || v == -3) continue;
+            const bool inside = h >= 0 && v >= 0;
+            n += inside || !(o && o->exclude_padding);
+            if (!inside) continue;
+            sum += plane[at];
+            if (result.at >= 0 && plane[at] <= result.largest) continue;
+            result.largest = plane[at];
+            result.at = at;
+        }
+    result.mean = sum / (double)n;
+    return result;
+}
+
+typedef enum wanted { LARGEST, POSITION, MEAN } wanted;
+
+static void expect_pool(const test_case *c, const array *x, array *y, int axes, wanted what)
+{
+    const windows w[] = {windows_of(c, x->shape, axes, 0), windows_of(c, x->shape, axes, 1)};
+    const int last = x->shape.ndim - 1;
+    y->shape = x->shape;
+    y->shape.dims[last] = w[1].n;
+    if (axes == 2) y->shape.dims[last - 1] = w[0].n;
+    for (int64_t e = 0; e < count_of(y->shape); e++) {
+        const int64_t plane = e / (w[0].n * w[1].n), r = e / w[1].n % w[0].n, s = e % w[1].n;
+        const seen_window k = look(c, w, x->v + plane * w[0].size * w[1].size, r, s);
+        y->v[e] = what == LARGEST ? k.largest : what == MEAN ? k.mean : (double)k.at;
+    }
+}
+
+#define EXPECT_POOL(NAME, AXES, WHAT)                                                            \
+    static void expect_##NAME(const row *r, const test_case *c, int n, const array *x, array *y) \
+    {                                                                                            \
+        (void)r, (void)n;                                                                        \
+        expect_pool(c, x, y, AXES, WHAT);                                                        \
+    }
+EXPECT_POOL(max_pool2d, 2, LARGEST)
+EXPECT_POOL(max_pool2d_index, 2, POSITION)
+EXPECT_POOL(max_pool1d, 1, LARGEST)
+EXPECT_POOL(avg_pool2d, 2, MEAN)
+EXPECT_POOL(avg_pool1d, 1, MEAN)
+
+/* The operand is the cotangent of a mean over planes of the shape of the case: each element of those is the mean's
+   weight in each window, times its cotangent. */
+static void reshape_pooled(const test_case *c, array *x)
+{
+    for (int a = 0; a < 2; a++) x->shape.dims[x->shape.ndim - 2 + a] = windows_of(c, c->shape[0], 2, a).n;
+}
+static void expect_avg_unpool2d(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    static array unit, means;
+    (void)r, (void)n;
+    unit.shape = y->shape = c->shape[0];
+    const int64_t count = count_of(y->shape);
+    memset(unit.v, 0, sizeof unit.v);
+    for (int64_t e = 0; e < count; e++) {
+        unit.v[e] = 1;
+        expect_pool(c, &unit, &means, 2, MEAN);
+        y->v[e] = 0;
+        for (int64_t k = 0; k < count_of(means.shape); k++) y->v[e] += means.v[k] * x->v[k];
+        unit.v[e] = 0;
+    }
+}
+
+BUILD(b_max_pool2d, gr_max_pool2d(x[0], c->options))
+BUILD(b_max_pool2d_index, gr_max_pool2d_index(x[0], c->options))
+BUILD(b_max_pool1d, gr_max_pool1d(x[0], c->options))
+BUILD(b_avg_pool2d, gr_avg_pool2d(x[0], c->options))
+BUILD(b_avg_pool1d, gr_avg_pool1d(x[0], c->options))
+BUILD(b_adaptive_avg_pool2d, gr_adaptive_avg_pool2d(x[0], c->to.dims[0], c->to.dims[1]))
+BUILD(b_adaptive_avg_pool1d, gr_adaptive_avg_pool1d(x[0], c->to.dims[0]))
+
+/* The gradient of a mean, as a function of the cotangent. */
+static gr_tensor b_avg_unpool2d(gr_graph *g, const gr_tensor *x, const test_case *c, gr_type type)
+{
+    const gr_tensor whole = gr_set_requires_grad(gr_constant(g, type, c->shape[0], NULL), true);
+    const gr_tensor y = gr_avg_pool2d(whole, c->options);
+    gr_tensor gradient;
+    gr_grad(1, &y, 1, &whole, x, &(gr_grad_options){.record = true}, &gradient);
+    return gradient;
+}
+
 BUILD(b_conv2d, gr_conv2d(x[0], x[1], GR_NONE, c->options))
 BUILD(b_conv2d_bias, gr_conv2d(x[0], x[1], x[2], c->options))
 BUILD(b_conv1d, gr_conv1d(x[0], x[1], x[2], c->options))
@@ -268,5 +467,18 @@ const row neural_rows[] = {
     {USE(conv_transpose1d, "fff", conv_transpose1d_cases, expect_conv_transpose1d), .composed = true,
      .layout_tolerance = 64},
     {USE(conv_transpose2d, "ff", conv_transpose2d_cases, expect_conv_transpose2d), .layout_tolerance = 64},
+    {USE(adaptive_avg_pool1d, "f", adaptive_sequence_cases, expect_avg_pool1d), .composed = true,
+     .layout_tolerance = 8},
+    {USE(adaptive_avg_pool2d, "f", adaptive_cases, expect_avg_pool2d), .composed = true,
+     .layout_tolerance = 8},
+    {USE(avg_pool1d, "f", sequence_avg_cases, expect_avg_pool1d), .composed = true},
+    {USE(avg_pool2d, "f", avg_pool_cases, expect_avg_pool2d), .layout_tolerance = 8},
+    {USE(avg_unpool2d, "f", avg_pool_cases, expect_avg_unpool2d), .layout_tolerance = 8,
+     .reshape_operands = reshape_pooled},
+    {USE(max_pool1d, "f", sequence_max_cases, expect_max_pool1d), .composed = true,
+     .tied_when_repeated = true},
+    {USE(max_pool2d, "f", max_pool_cases, expect_max_pool2d), .tied_when_repeated = true},
+    {USE(max_pool2d_index, "f", max_pool_cases, expect_max_pool2d_index),
+     .not_differentiable = "its result is i32", .typed = true, .result = GR_I32},
     {.name = NULL},
 };

@@ -9,6 +9,7 @@
  */
 #include "ops/kernels/convolution.h"
 #include "ops/kernels/gemm.h"
+#include "ops/kernels/windows.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -49,15 +50,6 @@ typedef struct rectangle {
     int64_t row, rows, col, cols;
 } rectangle;
 
-/* The windows of [first, first + n) that see an element through tap `k` of an axis. */
-static void seen(const gri_conv *c, int axis, int64_t k, int64_t first, int64_t n, int64_t *start,
-                 int64_t *end)
-{
-    const int64_t s = c->stride[axis], offset = first * s + k * c->dilation[axis] - c->padding[axis];
-    *start = smaller(n, offset < 0 ? parts(-offset, s) : 0);
-    *end = larger(*start, smaller(n, c->size[axis] > offset ? (c->size[axis] - 1 - offset) / s + 1 : 0));
-}
-
 static tap tap_of(const gri_conv *c, const rectangle *r, int64_t i, int64_t j)
 {
     tap t = {
@@ -65,8 +57,8 @@ static tap tap_of(const gri_conv *c, const rectangle *r, int64_t i, int64_t j)
     const int64_t h = r->row * c->stride[0] + i * c->dilation[0] - c->padding[0];
     const int64_t v = r->col * c->stride[1] + j * c->dilation[1] - c->padding[1];
     t.at = h * c->size[1] + v;
-    seen(c, 0, i, r->row, r->rows, &t.row, &t.row_end);
-    seen(c, 1, j, r->col, r->cols, &t.col, &t.col_end);
+    gri_windows_seeing(h, c->stride[0], c->size[0], r->rows, &t.row, &t.row_end);
+    gri_windows_seeing(v, c->stride[1], c->size[1], r->cols, &t.col, &t.col_end);
     return t;
 }
 
