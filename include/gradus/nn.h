@@ -16,6 +16,7 @@
 #define GRADUS_NN_H
 
 #include "gradus/loss.h"
+#include "gradus/normalisation.h"
 #include "gradus/tensor.h"
 
 GR_BEGIN_DECLS

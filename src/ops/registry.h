@@ -45,6 +45,7 @@
     X(maximum)            \
     X(mean)               \
     X(minimum)            \
+    X(moments)            \
     X(mul)                \
     X(mul_scaled)         \
     X(neg)                \
@@ -68,6 +69,7 @@
     X(softplus)           \
     X(sqrt)               \
     X(square)             \
+    X(standardize)        \
     X(sub)                \
     X(sum)                \
     X(sum_to)             \

@@ -437,6 +437,199 @@ static gr_tensor b_avg_unpool2d(gr_graph *g, const gr_tensor *x, const test_case
     return gradient;
 }
 
+/* ---- Norms ---- */
+
+static const test_case moments_cases[] = {
+    {OF(S0), .axes = ALL},
+    {OF(S(1)), .axes = ALL},
+    {OF(S(5)), .axes = ALL},
+    {OF(S(3, 4)), .axes = AXES(-1)},
+    {OF(S(3, 4)), .axes = AXES(0)},
+    {OF(S(3, 4)), .axes = {0, {0}}},
+    {OF(S(2, 3, 4)), .axes = AXES(0, 2)},
+    {OF(S(2, 3, 4)), .axes = AXES(1)}, /* those that stay are no neighbours */
+    {OF(S(2, 3, 2, 3)), .axes = AXES(0, -2)},
+    {OF(S(0, 3)), .axes = AXES(1)},
+    {OF(S(2, 0)), .axes = AXES(0)},
+    {OF(S(33, 65)), .axes = AXES(0)},
+    {OF(S(33, 65)), .axes = AXES(1)},
+    {OF(S(3, 130, 3)), .axes = AXES(0, 2)},
+    END,
+};
+/* None in which an expanded operand has groups of equal elements: differences of their zeros are noise. */
+static const test_case standardize_cases[] = {
+    {OF(S0), .axes = ALL},
+    {OF(S(1)), .axes = ALL},
+    {OF(S(3, 4)), .axes = ALL},
+    {OF(S(3, 4)), .axes = AXES(-1)},
+    {OF(S(3, 4)), .axes = {0, {0}}},
+    {OF(S(2, 3, 4)), .axes = AXES(0, 2)},
+    {OF(S(2, 3, 4)), .axes = AXES(1)}, /* those that stay are no neighbours */
+    {OF(S(2, 3, 2, 3)), .axes = AXES(0, -2)},
+    {OF(S(0, 3)), .axes = AXES(1)},
+    {OF(S(2, 0)), .axes = AXES(0)},
+    {OF(S(11, 65, 2)), .axes = AXES(0, 2)},
+    {OF(S(33, 65)), .axes = AXES(1)},
+    {OF(S(3, 130, 3)), .axes = AXES(0, 2)},
+    END,
+};
+/* x, weight, bias; size: of the axes that are normalised, or of the groups. */
+static const test_case layer_norm_cases[] = {
+    {OF(S(3, 4), S(4), S(4)), .size = 1}, {OF(S(2, 3, 4), S(3, 4), S(3, 4)), .size = 2},
+    {OF(S(5), S(5), S(5)), .size = 1},    {OF(S(0, 5), S(5), S(5)), .size = 1},
+    {OF(S(3, 1), S(1), S(1)), .size = 1}, END,
+};
+static const test_case rms_norm_cases[] = {
+    {OF(S(3, 4), S(4)), .size = 1}, {OF(S(2, 3, 4), S(3, 4)), .size = 2}, {OF(S(5), S(5)), .size = 1},
+    {OF(S(0, 5), S(5)), .size = 1}, {OF(S(3, 1), S(1)), .size = 1},       END,
+};
+static const test_case group_norm_cases[] = {
+    {OF(S(2, 4, 3), S(4), S(4)), .size = 2},
+    {OF(S(2, 4), S(4), S(4)), .size = 1},
+    {OF(S(2, 3, 2, 2), S(3), S(3)), .size = 3},
+    {OF(S(0, 4, 3), S(4), S(4)), .size = 2},
+    END,
+};
+static const test_case batch_norm_cases[] = {
+    {OF(S(3, 4), S(4), S(4))},
+    {OF(S(2, 3, 4), S(3), S(3))},
+    {OF(S(2, 3, 2, 2), S(3), S(3))},
+    {OF(S(1, 2, 3), S(2), S(2))},
+    END,
+};
+static const test_case batch_norm_given_cases[] = {
+    {OF(S(3, 4), S(4), S(4))},
+    {OF(S(2, 3, 2, 2), S(3), S(3))},
+    {OF(S(0, 3), S(3), S(3))},
+    END,
+};
+static const double norm_eps = 0.01;
+
+/* Which group an element is in, of how many; and mean and variance of a group. */
+typedef int64_t group_of(const test_case *c, gr_shape s, int64_t e);
+
+static int64_t by_axes(const test_case *c, gr_shape s, int64_t e)
+{
+    int64_t index[GR_MAX_NDIM], group = 0;
+    index_of(s, e, index);
+    for (int i = 0; i < s.ndim; i++)
+        if (!is_reduced(c->axes, i, s.ndim)) group = group * s.dims[i] + index[i];
+    return group;
+}
+static int64_t by_last(const test_case *c, gr_shape s, int64_t e)
+{
+    int64_t each = 1;
+    for (int i = s.ndim - (int)c->size; i < s.ndim; i++) each *= s.dims[i];
+    return e / each;
+}
+static int64_t by_group(const test_case *c, gr_shape s, int64_t e)
+{
+    int64_t each = s.dims[1] / c->size;
+    for (int i = 2; i < s.ndim; i++) each *= s.dims[i];
+    return e / each;
+}
+static int64_t by_channel(const test_case *c, gr_shape s, int64_t e)
+{
+    int64_t index[GR_MAX_NDIM];
+    (void)c;
+    index_of(s, e, index);
+    return index[1];
+}
+
+typedef struct group {
+    double n, mean, variance, square;
+} group;
+
+static group moments_of(const test_case *c, const array *x, group_of *of, int64_t which)
+{
+    group k = {0, 0, 0, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (int64_t e = 0; e < count_of(x->shape); e++) {
+            if (of(c, x->shape, e) != which) continue;
+            const double v = x->v[e];
+            if (pass == 0) {
+                k.n++;
+                k.mean += v;
+                k.square += v * v;
+            } else {
+                k.variance += (v - k.mean) * (v - k.mean);
+            }
+        }
+        if (pass == 0) k.mean /= k.n;
+    }
+    k.variance /= k.n;
+    k.square /= k.n;
+    return k;
+}
+
+static void expect_moments(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)n;
+    y->shape = (gr_shape)S(2);
+    for (int i = 0; i < x->shape.ndim; i++)
+        if (!is_reduced(c->axes, i, x->shape.ndim)) y->shape.dims[y->shape.ndim++] = x->shape.dims[i];
+    const int64_t groups = count_of(y->shape) / 2;
+    for (int64_t g = 0; g < groups; g++) {
+        const group k = moments_of(c, x, by_axes, g);
+        y->v[g] = k.mean;
+        y->v[groups + g] = k.variance;
+    }
+}
+
+static void normalise(const test_case *c, const array *x, array *y, group_of *of, bool rms)
+{
+    y->shape = x->shape;
+    for (int64_t e = 0; e < count_of(x->shape); e++) {
+        const group k = moments_of(c, x, of, of(c, x->shape, e));
+        y->v[e] = rms ? x->v[e] / sqrt(k.square + norm_eps)
+                      : (x->v[e] - k.mean) / sqrt(k.variance + norm_eps);
+    }
+}
+static void expect_standardize(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)n;
+    normalise(c, x, y, by_axes, false);
+}
+
+/* Weights that go with the last axes, or with the channels. */
+static void scale_and_move(array *y, int n, const array *x, bool channels)
+{
+    for (int64_t e = 0; e < count_of(y->shape); e++) {
+        const int64_t k = channels ? by_channel(NULL, y->shape, e) : e % count_of(x[1].shape);
+        y->v[e] = y->v[e] * x[1].v[k] + (n > 2 ? x[2].v[k] : 0);
+    }
+}
+#define EXPECT_NORM(NAME, OF, RMS, CHANNELS)                                                     \
+    static void expect_##NAME(const row *r, const test_case *c, int n, const array *x, array *y) \
+    {                                                                                            \
+        (void)r;                                                                                 \
+        normalise(c, x, y, OF, RMS);                                                             \
+        scale_and_move(y, n, x, CHANNELS);                                                       \
+    }
+EXPECT_NORM(layer_norm, by_last, false, false)
+EXPECT_NORM(rms_norm, by_last, true, false)
+EXPECT_NORM(group_norm, by_group, false, true)
+EXPECT_NORM(batch_norm, by_channel, false, true)
+
+/* x, mean and variance. */
+static void expect_batch_norm_given(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)c, (void)n;
+    y->shape = x->shape;
+    for (int64_t e = 0; e < count_of(y->shape); e++) {
+        const int64_t k = by_channel(NULL, y->shape, e);
+        y->v[e] = (x[0].v[e] - x[1].v[k]) / sqrt(x[2].v[k] + norm_eps);
+    }
+}
+
+BUILD(b_moments, gr_moments(x[0], c->axes))
+BUILD(b_standardize, gr_standardize(x[0], c->axes, norm_eps))
+BUILD(b_layer_norm, gr_layer_norm(x[0], (int)c->size, x[1], x[2], norm_eps))
+BUILD(b_rms_norm, gr_rms_norm(x[0], (int)c->size, x[1], norm_eps))
+BUILD(b_group_norm, gr_group_norm(x[0], c->size, x[1], x[2], norm_eps))
+BUILD(b_batch_norm, gr_batch_norm(x[0], GR_NONE, GR_NONE, x[1], x[2], norm_eps))
+BUILD(b_batch_norm_given, gr_batch_norm(x[0], x[1], x[2], GR_NONE, GR_NONE, norm_eps))
+
 BUILD(b_conv2d, gr_conv2d(x[0], x[1], GR_NONE, c->options))
 BUILD(b_conv2d_bias, gr_conv2d(x[0], x[1], x[2], c->options))
 BUILD(b_conv1d, gr_conv1d(x[0], x[1], x[2], c->options))
@@ -480,5 +673,21 @@ const row neural_rows[] = {
     {USE(max_pool2d, "f", max_pool_cases, expect_max_pool2d), .tied_when_repeated = true},
     {USE(max_pool2d_index, "f", max_pool_cases, expect_max_pool2d_index),
      .not_differentiable = "its result is i32", .typed = true, .result = GR_I32},
+    {USE(moments, "f", moments_cases, expect_moments), .layout_tolerance = 16},
+    {USE(standardize, "f", standardize_cases, expect_standardize), .layout_tolerance = 64},
+    {USE(layer_norm, "fff", layer_norm_cases, expect_layer_norm), .composed = true, .layout_tolerance = 64},
+    {USE(rms_norm, "ff", rms_norm_cases, expect_rms_norm), .composed = true, .layout_tolerance = 64,
+     .low = 0.5, .high = 2},
+    {USE(group_norm, "fff", group_norm_cases, expect_group_norm), .composed = true, .layout_tolerance = 64},
+    {USE(batch_norm, "fff", batch_norm_cases, expect_batch_norm), .composed = true, .layout_tolerance = 64},
+    {.name = "batch_norm by given moments",
+     .operands = "fff",
+     .cases = batch_norm_given_cases,
+     .build = b_batch_norm_given,
+     .expect = expect_batch_norm_given,
+     .composed = true,
+     .layout_tolerance = 64,
+     .low = 0.5,
+     .high = 2},
     {.name = NULL},
 };
