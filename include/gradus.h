@@ -31,7 +31,8 @@
  *               activations.h, reductions.h, movement.h, linalg.h, convolution.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers and initialisers
+ *   nn.h        layers and initialisers; convolutions and embeddings in layers.h, normalisation.h, attention.h,
+ *               recurrent.h
  *   loss.h      losses
  *   optim.h     update rules
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
