@@ -28,10 +28,11 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks, by topic: elementwise.h,
- *               activations.h, reductions.h, movement.h, linalg.h
+ *               activations.h, reductions.h, movement.h, linalg.h, convolution.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers and initialisers
+ *   nn.h        layers and initialisers; convolutions and embeddings in layers.h, normalisation.h, attention.h,
+ *               recurrent.h
  *   loss.h      losses
  *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
  *   schedule.h  learning rates that change with time

@@ -170,6 +170,37 @@ static double network(gr_graph *g)
     return result;
 }
 
+/* Convolutions, pooling, a norm with running figures, attention and a recurrent layer. */
+static double neural(gr_graph *g)
+{
+    for (int i = gr_param_count(g); i-- > 0;) gr_release(gr_param_at(g, i));
+    gr_seed(g, 5);
+    const gr_conv_options o = {.padding = {1, 1}, .stride = {2, 2}};
+    const gr_conv_layer conv = gr_conv2d_layer_create(g, "conv", GR_F64, 2, 8, (int64_t[]){3, 3}, &o, NULL);
+    const gr_batch_norm_layer norm = gr_batch_norm_layer_create(g, "norm", GR_F64, 8);
+    const gr_multihead_attention heads = gr_multihead_attention_create(g, "heads", GR_F64, 8, 2, NULL);
+    const gr_recurrent lstm = gr_recurrent_create(g, "lstm", GR_F64, GR_LSTM, 8, 4, NULL);
+    const gr_tensor x = gr_normal(g, GR_F64, GR_SHAPE(2, 2, 9, 9), 0, 1);
+    const gr_tensor h = gr_batch_norm_layer_forward(norm, gr_conv_layer_forward(conv, x), true);
+    const gr_tensor pooled = gr_max_pool2d(h, &(gr_pool_options){.kernel = {2, 2}});
+    const gr_tensor mean = gr_adaptive_avg_pool2d(pooled, 3, 1);
+    const gr_tensor rows = gr_transpose(gr_reshape(mean, GR_SHAPE(2, 8, 3)), 1, 2);
+    const gr_tensor seen = gr_multihead_attention_forward(heads, rows, rows, rows,
+                                                          &(gr_attention_options){.causal = true});
+    const gr_tensor y = gr_recurrent_forward(lstm, gr_rms_norm(seen, 1, GR_NONE, 1e-5), NULL,
+                                             &(gr_recurrent_options){.batch_first = true});
+    gr_tensor w = conv.weight, gradient = GR_NONE;
+    const gr_tensor loss = total(gr_square(y));
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward(total(gr_square(gradient)));
+    double result = gr_item(loss) + sum_of(norm.running_variance);
+    for (int i = 0; i < gr_param_count(g); i++)
+        if (gr_has_gradient(gr_param_at(g, i))) result += sum_of(gr_gradient(gr_param_at(g, i)));
+    if (norm.running_mean.index) gr_release(norm.running_mean);
+    if (norm.running_variance.index) gr_release(norm.running_variance);
+    return result;
+}
+
 static gr_tensor checked_function(gr_graph *g, int n, const gr_tensor *in, void *user)
 {
     (void)g, (void)n, (void)user;
@@ -433,6 +464,7 @@ typedef struct scenario {
 static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
     {"network", network},
+    {"neural", neural},
     {"checking", checking},
     {"shadowing", shadowing},
     {"functional", functional},

@@ -53,6 +53,8 @@ static gr_tensor per_row(gr_tensor mean, gr_tensor column) { return gr_expand(me
     X(maximum_same, "maximum(x, x)", gr_maximum(k.a, k.a))                                              \
     X(minimum, "minimum(a, b)", gr_minimum(k.a, k.b))                                                   \
     X(max, "max(x)", gr_max(k.x, GR_AXES(-1), false))                                                   \
+    X(max_pool, "max_pool1d(x)[0]",                                                                     \
+      element(gr_max_pool1d(k.x, &(gr_pool_options){.kernel = {gr_dim(k.x, -1)}}), 0))                  \
     X(square_max, "square(max(x))", gr_square(gr_max(k.x, GR_AXES(-1), false)))                         \
     X(sqrt, "sqrt(x)", gr_sqrt(k.a))                                                                    \
     X(sqrt_mul, "sqrt(x * x)", gr_sqrt(gr_mul(k.a, k.a)))                                               \

@@ -28,6 +28,7 @@ static const row *const families[] = {
     movement_rows,
     linalg_rows,
     creation_rows,
+    neural_rows,
     NULL,
 };
 /* clang-format on */

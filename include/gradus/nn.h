@@ -1,6 +1,7 @@
 /*
  * Layers, initialisers and, in loss.h, losses, composed from the operations of ops.h: nothing here has a derivative rule
- * of its own, and nothing here could not be written in your program.
+ * of its own, and nothing here could not be written in your program. Here are those that every network has; layers.h has
+ * convolutions and embeddings, normalisation.h, attention.h and recurrent.h the rest. nn.h includes all of them.
  *
  * A layer is a value: a few handles to parameters that the graph owns. Copy it, pass it, forget it.
  *
@@ -24,7 +25,8 @@ GR_BEGIN_DECLS
 
 /* Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
    version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
-   the layer need a weight of shape [n_in, n_out] (GR_ERR_SHAPE).
+   the layer need a weight of shape [n_in, n_out], or that of a convolution, [out, in, kernel...], of which n_in is in times the
+   elements of the kernel, n_out likewise (GR_ERR_SHAPE).
 
      name            distribution                          source
      xavier_uniform  U(-a, a), a = sqrt(6/(n_in + n_out))  Glorot and Bengio, 2010
@@ -94,5 +96,11 @@ GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
 
 GR_END_DECLS
+
+/* More layers, by topic. */
+#include "gradus/attention.h"
+#include "gradus/layers.h"
+#include "gradus/normalisation.h"
+#include "gradus/recurrent.h"
 
 #endif

@@ -59,17 +59,32 @@ gr_status gr_init_uniform(gr_tensor w, double low, double high)
 
 /* ---- Scaled by the size of the layer ---- */
 
+/* The units that a weight leads from and to: of [in, out], or of the weight of a convolution, [out, in, kernel...], which has
+   its kernel's elements for each. */
+static void count_units(const gr_shape *shape, double *from, double *to)
+{
+    const bool kernel = shape->ndim > 2;
+    *from = (double)shape->dims[kernel ? 1 : 0];
+    *to = (double)shape->dims[kernel ? 0 : 1];
+    for (int i = 2; i < shape->ndim; i++) {
+        *from *= (double)shape->dims[i];
+        *to *= (double)shape->dims[i];
+    }
+}
+
 /* N(0, 2/n) or U of the same variance, where n = in n_in + out n_out. */
 static gr_status fill_scaled(gr_tensor w, const char *what, draw *drawn, double in, double out)
 {
     gr_status status;
     if (!ready(w, &status)) return status;
     const gr_shape shape = gr_shape_of(w);
-    if (shape.ndim != 2)
+    if (shape.ndim < 2)
         return gr_graph_fail(w.graph, GR_ERR_SHAPE, "%s: needs a weight of shape [in, out]: %s has %d axes",
                              what, *gr_name(w) ? gr_name(w) : "the tensor", shape.ndim);
     if (gr_count(w) == 0) return GR_OK;
-    const double n = in * (double)shape.dims[0] + out * (double)shape.dims[1];
+    double from, to;
+    count_units(&shape, &from, &to);
+    const double n = in * from + out * to;
     if (drawn == gr_normal) return fill(w, gr_normal, 0, sqrt(2 / n));
     const double a = sqrt(3 * (2 / n)); /* U(-a, a) has variance a^2/3 */
     return fill(w, gr_uniform, -a, a);

@@ -9,12 +9,17 @@
     X(add)                \
     X(add_scalar)         \
     X(arange)             \
+    X(avg_pool2d)         \
+    X(avg_unpool2d)       \
     X(bernoulli)          \
     X(cast)               \
     X(chain_div)          \
     X(chain_mul)          \
     X(concat)             \
     X(contiguous)         \
+    X(conv2d)             \
+    X(conv2d_weight)      \
+    X(conv_transpose2d)   \
     X(cos)                \
     X(detach)             \
     X(div)                \
@@ -35,9 +40,12 @@
     X(logsumexp)          \
     X(matmul)             \
     X(max)                \
+    X(max_pool2d)         \
+    X(max_pool2d_index)   \
     X(maximum)            \
     X(mean)               \
     X(minimum)            \
+    X(moments)            \
     X(mul)                \
     X(mul_scaled)         \
     X(neg)                \
@@ -61,6 +69,7 @@
     X(softplus)           \
     X(sqrt)               \
     X(square)             \
+    X(standardize)        \
     X(sub)                \
     X(sum)                \
     X(sum_to)             \

@@ -41,6 +41,7 @@ typedef struct test_case {
     int64_t low;
     double number;
     gr_shape to;
+    const void *options; /* of the operation */
 } test_case;
 
 typedef struct row row;
@@ -101,6 +102,7 @@ extern const row reduction_rows[];
 extern const row movement_rows[];
 extern const row linalg_rows[];
 extern const row creation_rows[];
+extern const row neural_rows[];
 
 /* ---- What families share: cases, and what is expected ---- */
 
