@@ -73,6 +73,7 @@ GR_API const gr_rule *gr_optimizer_rule(const gr_optimizer *optimizer);
 GR_API int gr_optimizer_param_count(const gr_optimizer *optimizer);
 GR_API gr_tensor gr_optimizer_param(gr_optimizer *optimizer, int i);
 GR_API int64_t gr_optimizer_steps(gr_optimizer *optimizer, int i);
+GR_API gr_status gr_optimizer_set_steps(gr_optimizer *optimizer, int i, int64_t steps); /* >= 0 */
 /* What it remembers of parameter i: tensor k of rule->n_states. It can be read and written. */
 GR_API gr_tensor gr_optimizer_state(gr_optimizer *optimizer, int i, int k);
 

@@ -6,7 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FIRST_BYTES = 1 << 12, TEXT_BYTES = 512 }; /* room to begin with */
+enum {
+    FIRST_BYTES = 1 << 12,
+    LARGE_BYTES = 1 << 20,
+    TEXT_BYTES = 512
+}; /* room to begin with; too much to pool */
 
 /* ---- Messages ---- */
 
@@ -171,7 +175,9 @@ void gri_source_keep(gri_source *s)
 void gri_source_close(gri_source *s)
 {
     if (s->opened) fclose(s->stream); /* only read: nothing can be lost */
-    gri_free(&s->graph->memory, s->block, s->room + GRI_ALIGN);
+    gri_memory *memory = &s->graph->memory;
+    gri_free(memory, s->block, s->room + GRI_ALIGN);
+    if (s->block && s->room >= LARGE_BYTES) gri_memory_trim(memory); /* a training loop has no use for it */
     s->opened = false;
     s->block = NULL;
 }

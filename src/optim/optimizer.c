@@ -301,6 +301,16 @@ int64_t gr_optimizer_steps(gr_optimizer *o, int i)
     return e ? e->steps : 0;
 }
 
+gr_status gr_optimizer_set_steps(gr_optimizer *o, int i, int64_t steps)
+{
+    const gr_status status = check_usable(o);
+    if (status != GR_OK) return status;
+    if (!entry_at(o, i)) return o->graph->status;
+    if (steps < 0) return gri_fail(o->graph, GR_ERR_ARGUMENT, "%s: a number of steps below 0", o->rule->name);
+    o->entries[i].steps = steps;
+    return GR_OK;
+}
+
 gr_tensor gr_optimizer_state(gr_optimizer *o, int i, int k)
 {
     const entry *e = entry_at(o, i);
