@@ -41,6 +41,7 @@
  *   steps.h     the backward sweep one edge at a time, as text and as a page
  *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
+ *   npy.h       NumPy's arrays
  *   save.h      models and training runs in files
  *   custom.h    primitives of your own
  *   sweep.h     trying them on operands of all kinds
@@ -63,6 +64,7 @@
 #include "gradus/steps.h"
 #include "gradus/paths.h"
 #include "gradus/io.h"
+#include "gradus/npy.h"
 #include "gradus/save.h"
 #include "gradus/custom.h"
 #include "gradus/sweep.h"
