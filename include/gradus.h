@@ -42,6 +42,7 @@
  *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
  *   npy.h       NumPy's arrays
+ *   csv.h       tables of numbers
  *   save.h      models and training runs in files
  *   custom.h    primitives of your own
  *   sweep.h     trying them on operands of all kinds
@@ -65,6 +66,7 @@
 #include "gradus/paths.h"
 #include "gradus/io.h"
 #include "gradus/npy.h"
+#include "gradus/csv.h"
 #include "gradus/save.h"
 #include "gradus/custom.h"
 #include "gradus/sweep.h"
