@@ -10,8 +10,17 @@
 
 enum { GRI_MOST_ELEMENT_BYTES = 8 };
 
+typedef enum gri_element_kind {
+    GRI_FLOAT,
+    GRI_BRAIN_FLOAT,
+    GRI_SIGNED,
+    GRI_UNSIGNED,
+    GRI_MASK,
+    GRI_OPAQUE /* what no tensor can hold */
+} gri_element_kind;
+
 typedef struct gri_elements {
-    enum { GRI_FLOAT, GRI_BRAIN_FLOAT, GRI_SIGNED, GRI_UNSIGNED, GRI_MASK, GRI_OPAQUE } kind;
+    gri_element_kind kind;
     int bytes; /* of one: 1, 2, 4 or 8 */
     bool big;  /* most significant byte first */
 } gri_elements;

@@ -213,7 +213,7 @@ static gr_status read_type(const gri_source *s, header *h)
 {
     static const struct {
         char letter;
-        int kind;
+        gri_element_kind kind;
         const char *sizes;
     } known[] = {{'f', GRI_FLOAT, "248"},
                  {'i', GRI_SIGNED, "1248"},
