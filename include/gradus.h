@@ -45,6 +45,9 @@
  *   steps.h     the backward sweep one edge at a time, as text and as a page
  *   paths.h     derivation paths: along which routes a loss depends on one weight, and what each contributes
  *   io.h        data files and mini-batches
+ *   npy.h       NumPy's arrays
+ *   csv.h       tables of numbers
+ *   save.h      models and training runs in files
  *   custom.h    primitives of your own
  *   sweep.h     trying them on operands of all kinds
  */
@@ -69,6 +72,9 @@
 #include "gradus/steps.h"
 #include "gradus/paths.h"
 #include "gradus/io.h"
+#include "gradus/npy.h"
+#include "gradus/csv.h"
+#include "gradus/save.h"
 #include "gradus/custom.h"
 #include "gradus/sweep.h"
 

@@ -456,6 +456,48 @@ static double checkpointing(gr_graph *g)
     return sum_of(gr_gradient(x)) + sum_of(gr_gradient(o.w)) + gr_item(loss) + sum_of(product);
 }
 
+typedef struct buffer {
+    char bytes[4096];
+    size_t n;
+} buffer;
+static bool collect(const char *text, size_t length, void *user)
+{
+    buffer *b = user;
+    if (length > sizeof b->bytes - b->n) return false;
+    memcpy(b->bytes + b->n, text, length);
+    b->n += length;
+    return true;
+}
+
+/* Models, runs, arrays and tables, into files or memory and back. */
+static double saving(gr_graph *g)
+{
+    static const char table[] = "a,b\n1,2\n3,4\n", *const path = "alloc_failure.safetensors";
+    const gr_tensor params[] = {parameter(g, "w", GR_SHAPE(9, 7)), parameter(g, "bias", GR_SHAPE(7))};
+    gr_optimizer *adam = gr_optimizer_create(g, &gr_rule_adam, 0.01, NULL, 2, params);
+    const gr_training t = {.n_params = 2, .params = params, .n_optimizers = 1, .optimizers = &adam};
+    gr_save_training(g, path, &t);
+    gr_load_training(g, path, &t);
+    const gr_tensor turned = gr_named(gr_transpose(params[0], 0, 1), "turned");
+    gr_tensor read = gr_named(gr_keep(turned), "turned"), npy = {g, 0, 0};
+    static buffer saved, array;
+    saved.n = array.n = 0;
+    gr_save_to(g, collect, &saved, &(gr_save_options){.n = 1, .tensors = &turned});
+    gr_safetensors *f = gr_safetensors_parse(g, saved.bytes, saved.n);
+    gr_load_from(g, f, &(gr_load_options){.n = 1, .tensors = &read});
+    gr_safetensors_close(f);
+    gr_npy_write(turned, collect, &array);
+    gr_npy_parse(g, array.bytes, array.n, &npy);
+    gr_csv csv;
+    gr_csv_parse(g, table, sizeof table - 1, &(gr_csv_options){.header = true, .type = GR_F64}, &csv);
+    const double result = sum_of(read) + sum_of(npy) + sum_of(csv.table);
+    const gr_tensor made[] = {read, npy, csv.table};
+    for (int i = 0; i < 3; i++)
+        if (gr_is_valid(made[i])) gr_release(made[i]);
+    gr_optimizer_release(adam);
+    return result;
+}
+
 typedef struct scenario {
     const char *name;
     scenario_function *run;
@@ -465,6 +507,7 @@ static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
     {"network", network},
     {"neural", neural},
+    {"saving", saving},
     {"checking", checking},
     {"shadowing", shadowing},
     {"functional", functional},
