@@ -492,7 +492,7 @@ static void put_layer(const summary *s, char cell[GRI_CELL_BYTES], uint32_t at)
     } else {
         if (r->last->name) gri_cell_text(cell, r->last->name, NAME_CHARACTERS, s->options.ascii);
         if (r->last->name) strcat(cell, " = ");
-        gri_cell_text(cell, r->last->op->name ? r->last->op->name : "?", NAME_CHARACTERS, s->options.ascii);
+        gri_cell_text(cell, r->last->op->name, NAME_CHARACTERS, s->options.ascii);
     }
 }
 
@@ -515,7 +515,7 @@ static bool is_worth_a_row(const gri_node *node) { return node->name || node->ar
 
 static void put_input(const summary *s, line *l, const gri_node *node)
 {
-    const bool made = node->op && node->op->arity != 0 && node->op->name;
+    const bool made = node->op && node->op->arity != 0;
     put_nothing(s, l);
     gri_cell_text(l->cell[LAYER],
                   node->name ? node->name
