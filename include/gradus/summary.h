@@ -12,6 +12,11 @@
  *     relu         f32 [200, 784]           –      156,800    627,200
  *     ...
  *
+ * The same as a drawing, with a box for each scope that holds no others, of the same name and, but for parameters that
+ * several share, which stand outside with an arrow to each, the same number of parameters (dot.h):
+ *
+ *     gr_dot_write_file(loss, "model.dot", &(gr_dot_options){.collapse_layers = true});
+ *
  * ROWS
  *   First the inputs: constants, and what was made without being recorded (under no_grad, or from constants only),
  *   in the order of their first use; constants of one element that have no name share a row. Then the pass, in the
