@@ -19,7 +19,8 @@
  *
  * ROWS
  *   First the inputs: constants, and what was made without being recorded (under no_grad, or from constants only),
- *   in the order of their first use; constants of one element that have no name share a row. Then the pass, in the
+ *   in the order of their first use; constants of one element that have no name share a row, and so do inputs without
+ *   names that follow each other and are alike, "reshape ×20" (the steps of a sequence). Then the pass, in the
  *   order of its making: a row for each name scope (gr_name_scope_begin; layers of nn.h open one) and for each
  *   operation that stands beside scopes or in none. The row of a scope stands for all that was made in it, scopes
  *   inside included, which follow indented; its output is that of the last operation in it. A scope that was
