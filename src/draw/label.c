@@ -1,6 +1,7 @@
 /* What the nodes of a drawing say. A label is a table of one column: dot gives lines of mixed size room only
    then. */
 #include "draw/picture.h"
+#include "draw/table.h"
 
 enum { SHOWN_OUTPUTS = 3 };
 
@@ -69,9 +70,11 @@ static bool in_full(const gri_picture *p, const gr_array *a) { return a->count <
 static void put_value(gri_picture *p, const gri_item *item)
 {
     const gr_array *a = &item->node->array;
-    if (!shows_values(p, item) || a->ndim == 0 || a->count == 0) return;
+    if (!shows_values(p, item) || a->ndim == 0) return;
     put_row_break(p);
-    if (in_full(p, a))
+    if (a->count == 0)
+        gri_put(p, "no elements");
+    else if (in_full(p, a))
         gri_put_rows(p, a, gri_style_of(p, a, is_gradient(item)));
     else if (is_gradient(item))
         gri_put_norm(p, a);
@@ -89,7 +92,7 @@ static void put_gradient(gri_picture *p, const gri_item *item)
 {
     const gri_node *node = item->node;
     if (p->options.hide_gradients || item->flags & (GRI_ITEM_FOLDED | GRI_ITEM_READ)) return;
-    if (!has_gradient(node) && !node->gradient) return;
+    if ((!has_gradient(node) && !node->gradient) || node->array.count == 0) return;
     put_row_break(p);
     gri_put(p, "<I>gradient</I>");
     if (!node->gradient) {
@@ -97,7 +100,6 @@ static void put_gradient(gri_picture *p, const gri_item *item)
         return;
     }
     const gr_array *a = &gri_kept_node(p->g, node->gradient)->array;
-    if (a->count == 0) return;
     if (a->count == 1) {
         gri_put(p, " ");
         gri_put_element(p, a, true);
@@ -175,7 +177,9 @@ void gri_put_frame_title(gri_picture *p, uint32_t frame, bool whole)
 
 static void put_count(gri_picture *p, uint64_t n, const char *what)
 {
-    gri_text_unsigned(&p->text, n);
+    char number[GRI_GROUPED_BYTES];
+    gri_grouped(number, (double)n);
+    gri_put(p, number);
     gri_put(p, " ");
     gri_put(p, what);
     if (n != 1) gri_put(p, "s");
@@ -213,11 +217,10 @@ void gri_put_box_label(gri_picture *p, uint32_t frame)
     put_row_break(p);
     put_count(p, box->n_operations, "operation");
     if (box->repeats) gri_put(p, " each");
-    if (box->n_params > 0) {
+    if (box->has_params) {
         put_row_break(p);
-        put_count(p, box->n_params, "parameter");
-        gri_put(p, ": ");
-        put_count(p, box->param_elements, "number");
+        put_count(p, box->param_elements, "parameter");
+        if (box->repeats) gri_put(p, " each");
     }
     put_outputs(p, frame);
     for (uint32_t i = box->outputs; i > 0; i = p->next_item[i - 1])

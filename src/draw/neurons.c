@@ -199,7 +199,7 @@ static void put_written(gri_picture *p, uint32_t i, const char *before, const ch
     put_value(p, &s->node[i]);
     if (p->options.hide_gradients) return;
     gri_put(p, between);
-    gri_put(p, "<I>");
+    gri_put(p, "<I>grad ");
     gri_put_number(p, s->node[i].adjoint, style(p, true));
     gri_put(p, "</I>");
 }
