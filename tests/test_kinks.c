@@ -44,11 +44,71 @@ static gr_tensor first_class(gr_tensor x)
 /* A mean over all rows, of which each is the same, as one value per row. */
 static gr_tensor per_row(gr_tensor mean, gr_tensor column) { return gr_expand(mean, gr_shape_of(column)); }
 
+/* The rows are channels, each with a slope of its own. */
+static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
+{
+    if (gr_ndim(x) == 0) return gr_prelu(x, slopes);
+    return gr_reshape(gr_prelu(gr_reshape(x, GR_SHAPE(1, -1)), slopes), GR_SHAPE(-1));
+}
+
 #define C(VALUE) number_of_type(VALUE)
 #define FUNCTIONS(X)                                                                                    \
     X(relu, "relu(x)", gr_relu(k.a))                                                                    \
+    X(relu6, "relu6(x)", gr_relu6(k.a))                                                                 \
+    X(leaky_relu, "leaky_relu(x)", gr_leaky_relu(k.a))                                                  \
+    X(hardtanh, "hardtanh(x)", gr_hardtanh(k.a))                                                        \
+    X(hardsigmoid, "hardsigmoid(x)", gr_hardsigmoid(k.a))                                               \
+    X(hardswish, "hardswish(x)", gr_hardswish(k.a))                                                     \
+    X(elu, "elu(x)", gr_elu(k.a))                                                                       \
+    X(celu, "celu(x)", gr_celu(k.a))                                                                    \
+    X(selu, "selu(x)", gr_selu(k.a))                                                                    \
+    X(log_sigmoid, "log_sigmoid(x)", gr_log_sigmoid(k.a))                                               \
+    X(softsign, "softsign(x)", gr_softsign(k.a))                                                        \
+    X(silu, "silu(x)", gr_silu(k.a))                                                                    \
+    X(mish, "mish(x)", gr_mish(k.a))                                                                    \
+    X(gelu, "gelu(x)", gr_gelu(k.a))                                                                    \
+    X(gelu_tanh, "gelu_tanh(x)", gr_gelu_tanh(k.a))                                                     \
+    X(leaky_flat, "leaky_relu(x, 0)", gr_leaky_relu_with(k.a, 0))                                       \
+    X(elu_2, "elu(x, 2)", gr_elu_with(k.a, 2))                                                          \
+    X(celu_2, "celu(x, 2)", gr_celu_with(k.a, 2))                                                       \
+    X(softplus_2, "softplus(x, 2)", gr_softplus_with(k.a, 2))                                           \
+    X(prelu, "prelu(a, b)", prelu_of_each(k.a, k.b))                                                    \
+    X(maxout, "maxout(x, 2)", element(gr_maxout(k.x, 2, -1), 0))                                        \
+    X(glu, "glu(x)", element(gr_glu(k.x, -1), 0))                                                       \
     X(abs, "abs(x)", gr_abs(k.a))                                                                       \
     X(sign, "sign(x)", gr_sign(k.a))                                                                    \
+    X(asin, "asin(x)", gr_asin(k.a))                                                                    \
+    X(acos, "acos(x)", gr_acos(k.a))                                                                    \
+    X(atan, "atan(x)", gr_atan(k.a))                                                                    \
+    X(acosh, "acosh(x)", gr_acosh(k.a))                                                                 \
+    X(atanh, "atanh(x)", gr_atanh(k.a))                                                                 \
+    X(tan, "tan(x)", gr_tan(k.a))                                                                       \
+    X(asinh, "asinh(x)", gr_asinh(k.a))                                                                 \
+    X(sinh, "sinh(x)", gr_sinh(k.a))                                                                    \
+    X(cosh, "cosh(x)", gr_cosh(k.a))                                                                    \
+    X(erf, "erf(x)", gr_erf(k.a))                                                                       \
+    X(erfc, "erfc(x)", gr_erfc(k.a))                                                                    \
+    X(expm1, "expm1(x)", gr_expm1(k.a))                                                                 \
+    X(log2, "log2(x)", gr_log2(k.a))                                                                    \
+    X(log10, "log10(x)", gr_log10(k.a))                                                                 \
+    X(rsqrt, "rsqrt(x)", gr_rsqrt(k.a))                                                                 \
+    X(reciprocal, "reciprocal(x)", gr_reciprocal(k.a))                                                  \
+    X(floor, "floor(x)", gr_floor(k.a))                                                                 \
+    X(ceil, "ceil(x)", gr_ceil(k.a))                                                                    \
+    X(trunc, "trunc(x)", gr_trunc(k.a))                                                                 \
+    X(round, "round(x)", gr_round(k.a))                                                                 \
+    X(unit_step, "unit_step(x)", gr_unit_step(k.a))                                                     \
+    X(heaviside, "heaviside(a, b)", gr_heaviside(k.a, k.b))                                             \
+    X(clamp, "clamp(x, -1, 2)", gr_clamp(k.a, -1, 2))                                                   \
+    X(clamp_low, "clamp(x, 0, inf)", gr_clamp(k.a, 0, INF))                                             \
+    X(clamp_crossed, "clamp(x, 2, -1)", gr_clamp(k.a, 2, -1))                                           \
+    X(logaddexp, "logaddexp(a, b)", gr_logaddexp(k.a, k.b))                                             \
+    X(hypot, "hypot(a, b)", gr_hypot(k.a, k.b))                                                         \
+    X(atan2, "atan2(a, b)", gr_atan2(k.a, k.b))                                                         \
+    X(fmod, "fmod(a, b)", gr_fmod(k.a, k.b))                                                            \
+    X(remainder, "remainder(a, b)", gr_remainder(k.a, k.b))                                             \
+    X(lerp, "lerp(a, b, 0)", gr_lerp(k.a, k.b, C(0)))                                                   \
+    X(where_asin, "where(x < 1, asin(x), 0)", gr_where(gr_less(k.a, C(1)), gr_asin(k.a), C(0)))         \
     X(maximum, "maximum(a, b)", gr_maximum(k.a, k.b))                                                   \
     X(maximum_same, "maximum(x, x)", gr_maximum(k.a, k.a))                                              \
     X(minimum, "minimum(a, b)", gr_minimum(k.a, k.b))                                                   \
@@ -572,6 +632,15 @@ static void sizes(void)
         const gr_tensor y = gr_norm(x, GR_ALL_AXES, false), by = gr_derivative(y, x);
         const double norm = sqrt(1000.0 * 1001 * 2001 / 6);
         CHECK(is(gr_item(y), norm * units[i]) && is(GR_AT(by, 999), 1000 / norm));
+    }
+    for (int i = 0; i < (type == GR_F32 ? 3 : 5); i++) { /* functions whose slopes have squares in them */
+        const gr_tensor a = number(3 * units[i]), b = number(4 * units[i]);
+        CHECK(is(slope(gr_hypot(a, b), a), 0.6) && is(gr_item(gr_hypot(a, b)), 5 * units[i]));
+        CHECK(is(slope(gr_atan2(a, b), a), 0.16 / units[i]) &&
+              is(slope(gr_atan2(a, b), b), -0.12 / units[i]));
+        CHECK(is(slope(gr_asinh(a), a), 1 / hypot(1, 3 * units[i])));
+        CHECK(units[i] < 1 ||
+              is(slope(gr_acosh(a), a), 1 / (sqrt(3 * units[i] - 1) * sqrt(3 * units[i] + 1))));
     }
     CHECK(gr_item(gr_norm(gr_full(g, type, GR_SHAPE(1), -least), GR_ALL_AXES, false)) ==
           gr_item(number_of_type(least)));

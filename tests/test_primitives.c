@@ -24,6 +24,7 @@ static const char *const layout_names[] = {"contiguous", "transposed", "stepped"
 /* clang-format off */
 static const row *const families[] = {
     elementwise_rows,
+    activation_rows,
     reduction_rows,
     movement_rows,
     linalg_rows,
@@ -58,6 +59,15 @@ static uint32_t random_below(uint32_t n)
     return (uint32_t)((uint64_t)random_state * n >> 32);
 }
 
+/* v, moved away from kinks. */
+static double off_kinks(const row *r, double v)
+{
+    if (r->n_kinks == 0) return v < 0 ? v - r->gap : v + r->gap;
+    for (int i = 0; i < r->n_kinks; i++)
+        if (fabs(v - r->kinks[i]) < r->gap) return v < r->kinks[i] ? v - r->gap : v + r->gap;
+    return v;
+}
+
 /* Distinct values for all float operands together: a shuffled grid, each rounded to f32. */
 static void sample_values(subject *s)
 {
@@ -84,7 +94,7 @@ static void sample_values(subject *s)
             else if (r->whole || s->type == GR_I32)
                 *to = (double)random_below(5) - 2;
             else
-                *to = (double)(float)(v < 0 ? v - r->gap : v + r->gap);
+                *to = (double)(float)off_kinks(r, v);
         }
     }
 }

@@ -4,24 +4,11 @@
  */
 #include "gradus/nn.h"
 #include "gradus/ops.h"
+#include "nn/describe.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-
-enum { TEXT_BYTES = 256 };
 
 static gr_tensor invalid(gr_tensor like) { return (gr_tensor){like.graph, 0, 0}; }
-
-/* Writes "name [2, 3]" or, for a tensor without name, "[2, 3]". */
-static void describe(char to[TEXT_BYTES], gr_tensor t)
-{
-    const gr_shape shape = gr_shape_of(t);
-    const char *name = gr_name(t);
-    int at = snprintf(to, TEXT_BYTES, "%.64s%s[", name, *name ? " " : "");
-    for (int i = 0; i < shape.ndim && at < TEXT_BYTES; i++)
-        at += snprintf(to + at, (size_t)(TEXT_BYTES - at), i ? ", %" PRId64 : "%" PRId64, shape.dims[i]);
-    if (at < TEXT_BYTES) snprintf(to + at, (size_t)(TEXT_BYTES - at), "]");
-}
 
 /* The shapes of both; false if a handle is bad, or they are of different graphs. */
 static bool get_shapes(const char *loss, gr_tensor y, gr_tensor target, gr_shape *a, gr_shape *b)
@@ -44,9 +31,9 @@ static bool same_sizes(const gr_shape *a, const gr_shape *b, int n)
 
 static bool fail_shapes(const char *loss, const char *wanted, gr_tensor y, gr_tensor target)
 {
-    char a[TEXT_BYTES], b[TEXT_BYTES];
-    describe(a, y);
-    describe(b, target);
+    char a[GRI_DESCRIPTION_BYTES], b[GRI_DESCRIPTION_BYTES];
+    gri_describe_tensor(a, y);
+    gri_describe_tensor(b, target);
     gr_graph_fail(y.graph, GR_ERR_SHAPE, "%s: %s: prediction %s, target %s", loss, wanted, a, b);
     return false;
 }

@@ -69,6 +69,9 @@ struct row {
     double layout_tolerance; /* in units of eps max(1, |y|); 0: 1 */
     bool composed;           /* of other operations: there is no primitive of this name */
     bool tied_when_repeated; /* has a kink where elements are equal: no differences on expanded operands */
+    /* If there are any, `gap` is kept from these and not from 0; they are more than 3 gaps apart. */
+    int n_kinks;
+    double kinks[8];
     /* Changes the shapes that the case gives to operands. */
     void (*reshape_operands)(const test_case *c, array *x);
 };
@@ -98,6 +101,7 @@ struct row {
 
 /* The rows of each family; the last one has no name. */
 extern const row elementwise_rows[];
+extern const row activation_rows[];
 extern const row reduction_rows[];
 extern const row movement_rows[];
 extern const row linalg_rows[];
@@ -128,6 +132,19 @@ const gr_op *find_op(const char *name);
         (void)g, (void)x, (void)c, (void)type;                                               \
         return EXPRESSION;                                                                   \
     }
+
+/* What is expected of each element v of one operand. */
+#define EXPECT1(NAME, EXPRESSION)                                                       \
+    static void NAME(const row *r, const test_case *c, int n, const array *x, array *y) \
+    {                                                                                   \
+        (void)r, (void)c, (void)n;                                                      \
+        y->shape = x->shape;                                                            \
+        for (int64_t e = 0; e < count_of(x->shape); e++) {                              \
+            const double v = x->v[e];                                                   \
+            y->v[e] = EXPRESSION;                                                       \
+        }                                                                               \
+    }
+#define KINKS(...) .gap = 0.05, .n_kinks = GR_COUNT_(double, __VA_ARGS__), .kinks = {__VA_ARGS__}
 
 #define UNARY(NAME, FORMULA)                                                                                \
     .name = #NAME, .operands = "f", .cases = unary_cases, .unary = gr_##NAME, .expect = expect_elementwise, \
