@@ -9,6 +9,7 @@
  *     cubic_fit [--out DIR]         writes cubic_sizes.svg, cubic_epochs.svg, cubic_softplus.svg and cubic_loss.svg there
  */
 #include <gradus.h>
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -192,11 +193,8 @@ int main(int argc, char **argv)
 {
     static data d;
     static outcome outcomes[NETS];
-    const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : NULL;
-    if (argc > 1 && !out) {
-        fprintf(stderr, "usage: cubic_fit [--out DIR]\n");
-        return 2;
-    }
+    const char *out = NULL;
+    if (!options_read("cubic_fit", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
     make_data(&d);
     puts("Mean square error after so many epochs, and how far the curve is from the cubic at last (noise: up "
          "to 50):");

@@ -5,6 +5,7 @@
  *     gradient_flow [--out DIR]         writes vanishing_gradient.svg, zigzag.svg and dead_relu.svg there
  */
 #include <gradus.h>
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -247,10 +248,7 @@ static bool dead_relu(const char *out)
 
 int main(int argc, char **argv)
 {
-    const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : NULL;
-    if (argc > 1 && !out) {
-        fprintf(stderr, "usage: gradient_flow [--out DIR]\n");
-        return 2;
-    }
+    const char *out = NULL;
+    if (!options_read("gradient_flow", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
     return vanishing(out) && zigzag(out) && dead_relu(out) ? 0 : 1;
 }

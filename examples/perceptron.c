@@ -10,6 +10,7 @@
  *     perceptron [--out DIR]         writes perceptron_xor.svg there
  */
 #include <gradus.h>
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -167,11 +168,8 @@ int main(int argc, char **argv)
                                  {"NOT", 1, 2, {1, 0}}};
     static const gate xor_gate = {"XOR", 2, 4, {0, 1, 1, 0}};
     enum { AND, OR, NAND, NOT, GATES };
-    const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : NULL;
-    if (argc > 1 && !out) {
-        fprintf(stderr, "usage: perceptron [--out DIR]\n");
-        return 2;
-    }
+    const char *out = NULL;
+    if (!options_read("perceptron", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
     double w[GATES + 1][2], theta[GATES + 1]; /* the last: of XOR */
     bool fine = true;
     for (int one_at_zero = 1; one_at_zero >= 0; one_at_zero--) {

@@ -10,6 +10,7 @@
  *     step_by_step [--out DIR]         writes step_by_step.svg there: the errors of all variants
  */
 #include <gradus.h>
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -210,11 +211,8 @@ static bool draw(const char *directory, double errors[VARIANTS][STEPS + 1])
 int main(int argc, char **argv)
 {
     static double errors[VARIANTS][STEPS + 1];
-    const char *out = argc == 3 && !strcmp(argv[1], "--out") ? argv[2] : NULL;
-    if (argc > 1 && !out) {
-        fprintf(stderr, "usage: step_by_step [--out DIR]\n");
-        return 2;
-    }
+    const char *out = NULL;
+    if (!options_read("step_by_step", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
     first_step();
     printf("\n%d steps, five ways:\n  %-36s %-14s  %-15s  %s\n", STEPS, "", "E after 1", "E after all",
            "outputs");
