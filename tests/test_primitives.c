@@ -20,20 +20,6 @@ enum { FULLY_CHECKED = 64, SAMPLED = 3, MOST_CHANGED = 64 };
 typedef enum layout { CONTIGUOUS, TRANSPOSED, STEPPED, REVERSED, EXPANDED, LAYOUTS } layout;
 static const char *const layout_names[] = {"contiguous", "transposed", "stepped", "reversed", "expanded"};
 
-/* Ends with NULL. */
-/* clang-format off */
-static const row *const families[] = {
-    elementwise_rows,
-    activation_rows,
-    reduction_rows,
-    movement_rows,
-    linalg_rows,
-    creation_rows,
-    neural_rows,
-    NULL,
-};
-/* clang-format on */
-
 /* ---- Operands ---- */
 
 /* What is being tested, and in which layout; handed to the checker as `user`. */

@@ -108,6 +108,9 @@ extern const row linalg_rows[];
 extern const row creation_rows[];
 extern const row neural_rows[];
 
+/* All of them; ends with NULL. */
+extern const row *const families[];
+
 /* ---- What families share: cases, and what is expected ---- */
 
 extern const test_case unary_cases[], number_cases[], binary_cases[], reduction_cases[], along_cases[];
