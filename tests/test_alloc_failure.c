@@ -154,6 +154,59 @@ static double adam_steps(gr_graph *g)
     return sum_of(params[0]) + sum_of(params[1]);
 }
 
+/* Groups, decay, a penalty, clipping, a schedule, and early stopping with copies that others share. */
+static double regularised_steps(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7)), b = parameter(g, "bias", GR_SHAPE(7));
+    const gr_tensor params[] = {w, b};
+    const gr_param_group groups[] = {{.n = 1, .params = &b, .rate = 0.01},
+                                     {.n = 1, .params = &w, .rate = 0.02, .weight_decay = 0.1}};
+    gr_optimizer *nadam = gr_optimizer_create_groups(g, &gr_rule_nadam, NULL, 2, groups);
+    gr_early_stopping *early = gr_early_stopping_create(g, &(gr_early_stopping_options){.keep_best = true}, 2,
+                                                        params);
+    const gr_schedule schedule = gr_schedule_cosine(3, 0);
+    double norm = 0;
+    for (int step = 0; step < 3; step++) {
+        const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(5, 9), 0.3 + step);
+        const gr_tensor y = gr_sigmoid(gr_add(gr_matmul(x, w), b));
+        gr_clear_grads(g);
+        gr_backward(
+            gr_add(gr_mse(y, gr_full(g, GR_F64, GR_SHAPE(5, 7), 0.25)), gr_l1_penalty(g, 0.1, 2, params)));
+        const gr_tensor shared = gr_keep(gr_gradient(w)); /* clipping needs new elements */
+        gr_clip_grad_norm(g, 0.1, 2, params, &norm);
+        gr_schedule_apply(&schedule, nadam, step);
+        gr_optimizer_step(nadam);
+        gr_early_stopping_update(early, step == 2 ? 9 : -step, NULL);
+        if (gr_is_valid(shared)) gr_release(shared);
+        gr_graph_reset(g);
+    }
+    const gr_tensor last = gr_keep(w); /* and so does restoring */
+    gr_early_stopping_restore(early);
+    gr_early_stopping_release(early);
+    gr_optimizer_release(nadam);
+    if (gr_is_valid(last)) gr_release(last);
+    return sum_of(w) + sum_of(b) + norm;
+}
+
+static gr_tensor minimised(gr_graph *g, void *user)
+{
+    const gr_tensor *params = user;
+    return gr_mse(gr_tanh(gr_add(gr_matmul(gr_full(g, GR_F64, GR_SHAPE(2, 9), 0.5), params[0]), params[1])),
+                  gr_full(g, GR_F64, GR_SHAPE(2, 7), 0.3));
+}
+
+static double minimising(gr_graph *g)
+{
+    gr_tensor params[] = {parameter(g, "w", GR_SHAPE(9, 7)), parameter(g, "bias", GR_SHAPE(7))};
+    const gr_lbfgs_options options = {.n = 2, .params = params, .history = 3, .max_iterations = 4};
+    gr_lbfgs_result result;
+    gr_lbfgs_minimize(g, minimised, params, &options, &result);
+    gr_lbfgs *l = gr_lbfgs_create(g, &options);
+    gr_lbfgs_run(l, minimised, params, &result);
+    gr_lbfgs_release(l);
+    return result.loss + sum_of(params[0]) + sum_of(params[1]);
+}
+
 /* A network made, used and released: parameters have names, so the next run can make it again. */
 static double network(gr_graph *g)
 {
@@ -505,6 +558,8 @@ typedef struct scenario {
 
 static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
+    {"regularised steps", regularised_steps},
+    {"minimising", minimising},
     {"network", network},
     {"neural", neural},
     {"saving", saving},

@@ -400,6 +400,52 @@ static void test_saddle(void)
     }
 }
 
+/* ---- Contours ---- */
+
+static double sum_of_both(double x, double y, void *user)
+{
+    ++*(int *)user;
+    return x + y;
+}
+
+static double nowhere(double x, double y, void *user)
+{
+    (void)x, (void)y, (void)user;
+    return (double)NAN;
+}
+
+/* A plane has straight contours: every segment lies on x + y = level, in pixels. */
+static void test_contours(void)
+{
+    int calls = 0;
+    const double x[] = {0, 1}, y[] = {0, 1}, levels[] = {0.5, 1, 7};
+    const plot_series series = {.label = "diagonal", .x = x, .y = y, .n = 2};
+    const plot_contours contours = {.f = sum_of_both, .user = &calls, .n = 3, .levels = levels, .steps = 10};
+    const plot_options options = {.x_max = 1, .y_max = 1, .width = 498, .height = 496, .contours = &contours};
+    CHECK(drawn(&options, 1, &series) &&
+          is_well_formed()); /* the frame is 400 by 400, from (78, 440) to (478, 40) */
+    CHECK(calls == 11 * 11);
+    CHECK(occurrences("<path fill=\"none\" stroke=\"#") == 3);
+    CHECK(occurrences("stroke=\"#606060\"") == 1 && occurrences("stroke=\"#d0d0d0\"") == 1);
+    int segments = 0;
+    for (const char *at = strchr(text, 'M'); at && at < strstr(text, "<polyline"); at = strchr(at + 1, 'M')) {
+        double x1, y1, x2, y2;
+        if (sscanf(at, "M%lf %lfL%lf %lf", &x1, &y1, &x2, &y2) != 4) continue;
+        segments++;
+        const double first = (x1 - 78 + 440 - y1) / 400, second = (x2 - 78 + 440 - y2) / 400;
+        CHECK_NEAR(first, second, 1e-4);
+        CHECK(fabs(first - 0.5) < 1e-4 || fabs(first - 1) < 1e-4); /* 7 is nowhere */
+    }
+    CHECK(segments >= 14 && segments <= 40);
+    CHECK(strstr(text, "<path fill=\"none\" stroke=\"#606060\"") <
+          strstr(text, "<polyline")); /* under the series */
+    CHECK(occurrences("fill-opacity") == 1);
+    const plot_contours none = {.f = nowhere, .n = 2, .levels = levels};
+    CHECK(drawn(&(plot_options){.contours = &none}, 1, &series) && is_well_formed());
+    CHECK(occurrences("d=\"\"") == 2);
+    CHECK(drawn(NULL, 1, &series) && occurrences("fill-opacity") == 0);
+}
+
 int main(void)
 {
     RUN(test_lines_and_points);
@@ -411,5 +457,6 @@ int main(void)
     RUN(test_no_tiles);
     RUN(test_regions);
     RUN(test_saddle);
+    RUN(test_contours);
     return TEST_EXIT;
 }

@@ -1,5 +1,6 @@
 /* Curves and points: see plot.h. Everything is drawn through two axes. */
 #include "support/plot.h"
+#include "support/plot_contour.h"
 #include "support/plot_svg.h"
 
 #include <math.h>
@@ -71,8 +72,23 @@ static int points_in(const svg_axis *x, const svg_axis *y, int n, const plot_ser
     return inside;
 }
 
+/* Something pale to read the legend on, where there are lines behind it. */
+static void put_veil(FILE *f, double left, double top, int n, const plot_series *series)
+{
+    int lines = 0;
+    for (int k = 0; k < n; k++) lines += series[k].label != NULL;
+    if (lines == 0) return;
+    fputs("<rect fill=\"#fff\" fill-opacity=\"0.85\"", f);
+    svg_put_attribute(f, "x", left - 6);
+    svg_put_attribute(f, "y", top - 4);
+    svg_put_attribute(f, "width", LEGEND_WIDTH);
+    svg_put_attribute(f, "height", lines * LEGEND_LINE + 6);
+    fputs("/>\n", f);
+}
+
 /* In the corner that hides least of the data. */
-static void put_legend(FILE *f, const svg_axis *x, const svg_axis *y, int n, const plot_series *series)
+static void put_legend(FILE *f, const svg_axis *x, const svg_axis *y, bool veil, int n,
+                       const plot_series *series)
 {
     double best_left = 0, best_top = 0;
     int least = -1;
@@ -85,6 +101,7 @@ static void put_legend(FILE *f, const svg_axis *x, const svg_axis *y, int n, con
         best_left = left;
         best_top = top;
     }
+    if (veil) put_veil(f, best_left, best_top, n, series);
     double at = best_top + 13;
     for (int k = 0; k < n; k++) {
         if (!series[k].label) continue;
@@ -133,7 +150,7 @@ static bool set_ranges(svg_axis *x, svg_axis *y, const plot_options *o, int n, c
     return true;
 }
 
-static void put_plot(FILE *f, const plot_options *o, int n, const plot_series *series, svg_axis *x,
+static bool put_plot(FILE *f, const plot_options *o, int n, const plot_series *series, svg_axis *x,
                      svg_axis *y)
 {
     const int width = o->width > 0 ? o->width : WIDTH, height = o->height > 0 ? o->height : HEIGHT;
@@ -146,9 +163,11 @@ static void put_plot(FILE *f, const plot_options *o, int n, const plot_series *s
             LEFT - 4, TOP - 4, width - LEFT - RIGHT + 8, height - TOP - BOTTOM + 8);
     svg_put_titles(f, x, y, o->title, o->x_label, o->y_label);
     svg_put_axes(f, x, y);
+    const bool done = !o->contours || contour_put(f, x, y, o->contours);
     for (int k = 0; k < n; k++) put_series(f, x, y, k, &series[k]);
-    put_legend(f, x, y, n, series);
+    put_legend(f, x, y, o->contours != NULL, n, series);
     fputs("</svg>\n", f);
+    return done;
 }
 
 bool plot_write(const char *path, const plot_options *options, int n, const plot_series *series)
@@ -158,7 +177,6 @@ bool plot_write(const char *path, const plot_options *options, int n, const plot
     if (!set_ranges(&x, &y, &o, n, series)) return false;
     FILE *f = fopen(path, "w");
     if (!f) return false;
-    put_plot(f, &o, n, series, &x, &y);
-    const bool written = !ferror(f);
+    const bool done = put_plot(f, &o, n, series, &x, &y), written = done && !ferror(f);
     return fclose(f) == 0 && written;
 }

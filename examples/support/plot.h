@@ -28,15 +28,28 @@ typedef struct plot_series {
     plot_style style;
 } plot_series;
 
+typedef double plot_function(double x, double y, void *user);
+
+/* Lines along which a function has the same value, drawn under the series; greyer from level to level. */
+typedef struct plot_contours {
+    plot_function *f;
+    void *user;
+    int n; /* levels, rising */
+    const double *levels;
+    int steps; /* f is evaluated at (steps + 1)^2 points; 0: 200 */
+} plot_contours;
+
 /* A zeroed structure, or NULL, gives the defaults. */
 typedef struct plot_options {
     const char *title, *x_label, *y_label; /* UTF-8; NULL: none */
     bool log_x, log_y;
     double x_min, x_max, y_min, y_max; /* range of an axis; both 0: that of the data, rounded outwards on y */
     int width, height;                 /* in pixels; 0: 720 and 440 */
+    const plot_contours *contours;     /* NULL: none */
 } plot_options;
 
-/* Writes the plot; false if the file cannot be written (errno says why), or there is no point to be drawn. */
+/* Writes the plot; false if the file cannot be written (errno says why), there is no memory, or no point to be
+   drawn. */
 bool plot_write(const char *path, const plot_options *options, int n, const plot_series *series);
 
 /* ---- Matrices and images ---- */
@@ -70,8 +83,6 @@ typedef struct plot_tiles_options {
 bool plot_tiles(const char *path, const plot_tiles_options *options, int n, const plot_tile *tiles);
 
 /* ---- Decisions ---- */
-
-typedef double plot_function(double x, double y, void *user);
 
 /* The samples of a class: n points. */
 typedef struct plot_class {

@@ -177,8 +177,9 @@ GR_API gr_tensor gr_optimizer_param(gr_optimizer *optimizer, int i);
 GR_API int gr_optimizer_param_group(gr_optimizer *optimizer, int i);
 
 /* What goes on from step to step: how many steps parameter i has made, t - 1 in the next one, and tensor k of
-   rule->n_states that is remembered of it. Both can be set (gr_write): with these, the parameters, rates, decays and
-   factor as they were, steps continue bit for bit. */
+   rule->n_states that is remembered of it, of the parameter's type and shape (the last rule->n_scalars: f64, []). Both can
+   be set (gr_write): with these, the parameters, the rates and decays of all groups, and the factor as they were, steps
+   continue bit for bit. */
 GR_API int64_t gr_optimizer_steps(gr_optimizer *optimizer, int i);
 GR_API gr_status gr_optimizer_set_steps(gr_optimizer *optimizer, int i, int64_t steps); /* >= 0 */
 GR_API gr_tensor gr_optimizer_state(gr_optimizer *optimizer, int i, int k);
