@@ -114,6 +114,22 @@ static double twenty_operands(gr_graph *g)
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 
+static double reducing(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(3, 5)), mask = gr_greater(p, gr_scalar(g, GR_F64, 0));
+    const gr_tensor parts[] = {
+        gr_prod(gr_transpose(p, 0, 1), GR_AXES(0), false), gr_std(p, GR_AXES(1), 1, false),
+        gr_vector_norm(p, 3, GR_AXES(1), false),           gr_min(p, GR_AXES(1), false),
+        gr_sum(gr_cumprod(p, 0), GR_AXES(1), false),       gr_var(gr_cumsum(p, 1), GR_AXES(1), 0, false)};
+    const gr_tensor y = total(gr_square(gr_concat(6, parts, 0)));
+    gr_tensor first;
+    gr_grad(1, &y, 1, &p, NULL, &(gr_grad_options){.record = true}, &first);
+    gr_backward(total(gr_square(first)));
+    return sum_of(gr_gradient(p)) + gr_item(total(gr_argmax(p, 0, true))) +
+           gr_item(total(gr_count_nonzero(p, GR_AXES(1), false))) +
+           gr_item(gr_cast(gr_any(mask, GR_ALL_AXES, false), GR_F64));
+}
+
 static double randomness(gr_graph *g)
 {
     gr_seed(g, 42);
@@ -448,6 +464,7 @@ static const scenario scenarios[] = {
     {"second_order", second_order},
     {"scopes", scopes},
     {"twenty_operands", twenty_operands},
+    {"reducing", reducing},
     {"randomness", randomness},
     {"many_parameters", many_parameters},
 };

@@ -92,6 +92,23 @@ static void max_of_nothing(fixture *f)
 {
     returned(f, gr_max(gr_zeros(f->g, GR_F64, GR_SHAPE(0, 2)), GR_AXES(0), false));
 }
+static void min_of_nothing(fixture *f)
+{
+    returned(f, gr_min(gr_zeros(f->g, GR_F64, GR_SHAPE(0, 2)), GR_AXES(0), false));
+}
+static void position_in_nothing(fixture *f)
+{
+    returned(f, gr_argmax(gr_zeros(f->g, GR_F64, GR_SHAPE(2, 0)), 1, false));
+}
+static void std_of_labels(fixture *f) { returned(f, gr_std(f->labels, GR_ALL_AXES, 1, false)); }
+static void var_axis(fixture *f) { returned(f, gr_var(f->w, GR_AXES(2), 1, false)); }
+static void norm_of_no_order(fixture *f)
+{
+    returned(f, gr_vector_norm(f->w, (double)NAN, GR_ALL_AXES, false));
+}
+static void any_of_numbers(fixture *f) { returned(f, gr_any(f->w, GR_ALL_AXES, false)); }
+static void cumsum_axis(fixture *f) { returned(f, gr_cumsum(f->w, -3)); }
+static void cumprod_of_labels(fixture *f) { returned(f, gr_cumprod(f->labels, 0)); }
 static void short_write(fixture *f) { f->status = gr_write(f->w, w_start, 5); }
 static void item_of_many(fixture *f)
 {
@@ -480,6 +497,14 @@ static const error_case cases[] = {
     CASE(GR_ERR_SHAPE, squeeze_two, "squeeze: ", "axis 0", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, expand_two, "expand: ", "w [2, 3]", "[4, 3]"),
     CASE(GR_ERR_SHAPE, max_of_nothing, "max: ", "[0, 2]"),
+    CASE(GR_ERR_SHAPE, min_of_nothing, "min: there is none of no elements: full [0, 2]"),
+    CASE(GR_ERR_SHAPE, position_in_nothing, "argmax: there is none of no elements: full [2, 0]"),
+    CASE(GR_ERR_TYPE, std_of_labels, "std: needs f32 or f64: labels i32 [3]"),
+    CASE(GR_ERR_AXIS, var_axis, "var: axis out of range: w [2, 3] (2 of 2 axes)"),
+    CASE(GR_ERR_ARGUMENT, norm_of_no_order, "vector_norm: the order is NaN: w [2, 3]"),
+    CASE(GR_ERR_TYPE, any_of_numbers, "any: needs a mask of bool: w f64 [2, 3]"),
+    CASE(GR_ERR_AXIS, cumsum_axis, "cumsum: axis -3 is out of range: w [2, 3]"),
+    CASE(GR_ERR_TYPE, cumprod_of_labels, "cumprod: needs f32 or f64: labels i32 [3]"),
     CASE(GR_ERR_SHAPE, short_write, "write: ", "5 elements", "w [2, 3]", "6"),
     CASE(GR_ERR_SHAPE, item_of_many, "item: ", "one element", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, batch_shapes, "matmul: ", "[2, 4, 3] @ ", "[3, 3, 4]"),

@@ -8,7 +8,11 @@
     X(abs)                \
     X(add)                \
     X(add_scalar)         \
+    X(all)                \
+    X(any)                \
     X(arange)             \
+    X(argmax)             \
+    X(argmin)             \
     X(bernoulli)          \
     X(cast)               \
     X(chain_div)          \
@@ -16,6 +20,8 @@
     X(concat)             \
     X(contiguous)         \
     X(cos)                \
+    X(cumprod)            \
+    X(cumsum)             \
     X(detach)             \
     X(div)                \
     X(equal)              \
@@ -37,6 +43,7 @@
     X(max)                \
     X(maximum)            \
     X(mean)               \
+    X(min)                \
     X(minimum)            \
     X(mul)                \
     X(mul_scaled)         \
@@ -48,6 +55,8 @@
     X(permute)            \
     X(pow)                \
     X(pow_scalar)         \
+    X(prod)               \
+    X(recurrence)         \
     X(relu)               \
     X(reshape)            \
     X(scale)              \
