@@ -130,6 +130,29 @@ static double reducing(gr_graph *g)
            gr_item(gr_cast(gr_any(mask, GR_ALL_AXES, false), GR_F64));
 }
 
+static double moving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(4, 6)),
+                    index = gr_cast(gr_arange(g, GR_F64, 4, 0, 1), GR_I32);
+    gr_tensor list[30], part[3], grids[2];
+    for (int i = 0; i < 30; i++) list[i] = gr_select(p, 0, i % 4);
+    gr_split(p, 1, 3, NULL, part);
+    gr_meshgrid(2, (gr_tensor[]){gr_select(p, 0, 1), gr_select(p, 1, 0)}, grids);
+    const gr_tensor pieces[] = {
+        total(gr_square(gr_stack(30, list, 1))),
+        total(gr_square(gr_tile(part[1], GR_SHAPE(2, 1, 3)))),
+        total(gr_square(gr_pad(p, GR_SHAPE(1, 2), GR_SHAPE(0, 3), GR_PAD_REFLECT, 0))),
+        total(gr_square(gr_unfold(p, 1, 3, 1))),
+        total(gr_square(gr_diag(gr_tril(p, 0), -1))),
+        total(gr_square(gr_diag_embed(gr_flip(p, GR_AXES(1)), 1))),
+        total(gr_mul(grids[0], grids[1])),
+        total(gr_square(gr_masked_select(p, gr_greater(p, gr_scalar(g, GR_F64, 0))))),
+        total(gr_square(gr_embedding(gr_roll(p, 0, 1), index, 2))),
+        total(gr_take_along_axis(p, 0, gr_unsqueeze(index, 1)))};
+    gr_backward(total(gr_stack(10, pieces, 0)));
+    return sum_of(gr_gradient(p));
+}
+
 static double randomness(gr_graph *g)
 {
     gr_seed(g, 42);
@@ -465,6 +488,7 @@ static const scenario scenarios[] = {
     {"scopes", scopes},
     {"twenty_operands", twenty_operands},
     {"reducing", reducing},
+    {"moving", moving},
     {"randomness", randomness},
     {"many_parameters", many_parameters},
 };

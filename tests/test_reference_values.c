@@ -71,6 +71,28 @@ static gr_tensor second(gr_tensor x, gr_tensor y)
     return gradient;
 }
 
+static gr_tensor part(gr_tensor x, int axis, int n, const int64_t *sizes, int which)
+{
+    gr_tensor parts[8];
+    CHECK(gr_split(x, axis, n, sizes, parts) == GR_OK);
+    return parts[which];
+}
+
+static gr_tensor last_chunk(gr_tensor x, int axis, int n)
+{
+    gr_tensor parts[8];
+    const int made = gr_chunk(x, axis, n, parts);
+    CHECK(made > 0 && made <= n);
+    return parts[made > 0 ? made - 1 : 0];
+}
+
+static gr_tensor grid(const gr_tensor *x, int which)
+{
+    gr_tensor grids[3];
+    CHECK(gr_meshgrid(3, x, grids) == GR_OK);
+    return grids[which];
+}
+
 #define S(...)                                           \
     {                                                    \
         GR_COUNT_(int64_t, __VA_ARGS__), { __VA_ARGS__ } \
@@ -132,11 +154,87 @@ static gr_tensor second(gr_tensor x, gr_tensor y)
     X(all, "m", ARGS(S(9, 1)), 0, gr_all(x[0], GR_AXES(1), true), S(9, 1), 4.1875, ARGS(0))                  \
     X(count_nonzero, "w", ARGS(S(3, 4)), 0, gr_count_nonzero(x[0], GR_AXES(0), false), S(4), 11, ARGS(0))
 
+#define MOVEMENT(X)                                                                                          \
+    X(stack, "ff", ARGS(S(2, 3), S(2, 3)), 0, gr_stack(2, x, 1), S(2, 2, 3), 11.49609375,                    \
+      ARGS(-6.9921875, 10.73828125))                                                                         \
+    X(stack_last, "ff", ARGS(S(2, 3), S(2, 3)), 0, gr_stack(2, x, -1), S(2, 3, 2), 11.6484375,               \
+      ARGS(-0.44921875, 3.9609375))                                                                          \
+    X(split_sizes, "f", ARGS(S(3, 7)), 0, part(x[0], 1, 3, (int64_t[]){2, 4, 1}, 1), S(3, 4), 3.4453125,     \
+      ARGS(-0.62890625))                                                                                     \
+    X(split_equal, "f", ARGS(S(6, 2)), 0, part(x[0], 0, 3, NULL, 2), S(2, 2), -1.37109375, ARGS(3.56640625)) \
+    X(chunk_of_7, "f", ARGS(S(7, 2)), 0, last_chunk(x[0], 0, 3), S(1, 2), 0.07421875, ARGS(0.45703125))      \
+    X(chunk_of_5, "f", ARGS(S(2, 5)), 0, last_chunk(x[0], -1, 4), S(2, 1), -2.06640625, ARGS(-1.6875))       \
+    X(repeat, "f", ARGS(S(2, 3)), 0, gr_repeat(x[0], GR_SHAPE(2, 1, 3)), S(2, 2, 9), 14.296875,              \
+      ARGS(9.6328125))                                                                                       \
+    X(tile_short, "f", ARGS(S(2, 3)), 0, gr_tile(x[0], GR_SHAPE(2)), S(2, 6), 9.77734375, ARGS(3.74609375))  \
+    X(tile_long, "f", ARGS(S(3)), 0, gr_tile(x[0], GR_SHAPE(2, 2)), S(2, 6), -14.88671875, ARGS(3.28125))    \
+    X(repeat_interleave, "f", ARGS(S(2, 3)), 0, gr_repeat_interleave(x[0], 1, 3), S(2, 9), 3.21875,          \
+      ARGS(10.9140625))                                                                                      \
+    X(flip, "f", ARGS(S(2, 3, 4)), 0, gr_flip(x[0], GR_AXES(0, -1)), S(2, 3, 4), -0.48046875,                \
+      ARGS(15.265625))                                                                                       \
+    X(roll, "f", ARGS(S(3, 5)), 0, gr_roll(x[0], 1, 2), S(3, 5), -0.0078125, ARGS(7.1875))                   \
+    X(roll_back, "f", ARGS(S(3, 5)), 0, gr_roll(x[0], 0, -4), S(3, 5), -5.91015625, ARGS(5.4375))            \
+    X(pad_constant, "f", ARGS(S(3, 4)), 0,                                                                   \
+      gr_pad(x[0], GR_SHAPE(1, 2), GR_SHAPE(0, 1), GR_PAD_CONSTANT, 2.5), S(4, 7), 77.08984375,              \
+      ARGS(-2.921875))                                                                                       \
+    X(pad_reflect, "f", ARGS(S(3, 4)), 0, gr_pad(x[0], GR_SHAPE(0, 3), GR_SHAPE(0, 2), GR_PAD_REFLECT, 0),   \
+      S(3, 9), -1.58984375, ARGS(14.671875))                                                                 \
+    X(pad_reflect_2, "f", ARGS(S(1, 3, 4)), 0,                                                               \
+      gr_pad(x[0], GR_SHAPE(0, 2, 1), GR_SHAPE(0, 1, 3), GR_PAD_REFLECT, 0), S(1, 6, 8), 53.7578125,         \
+      ARGS(-1.3125))                                                                                         \
+    X(pad_replicate, "f", ARGS(S(1, 3, 2)), 0,                                                               \
+      gr_pad(x[0], GR_SHAPE(0, 1, 4), GR_SHAPE(0, 2, 0), GR_PAD_REPLICATE, 0), S(1, 6, 6), -36.91796875,     \
+      ARGS(10.84765625))                                                                                     \
+    X(pad_circular, "f", ARGS(S(1, 3, 4)), 0,                                                                \
+      gr_pad(x[0], GR_SHAPE(0, 3, 1), GR_SHAPE(0, 0, 2), GR_PAD_CIRCULAR, 0), S(1, 6, 7), -17.9921875,       \
+      ARGS(9.90234375))                                                                                      \
+    X(triu, "f", ARGS(S(2, 3, 4)), 0, gr_triu(x[0], 1), S(2, 3, 4), -1.1015625, ARGS(-8.66796875))           \
+    X(tril, "f", ARGS(S(4, 3)), 0, gr_tril(x[0], -1), S(4, 3), 4.74609375, ARGS(-1.765625))                  \
+    X(diag_of_vector, "f", ARGS(S(3)), 0, gr_diag(x[0], -2), S(5, 5), -5.80078125, ARGS(3.28125))            \
+    X(diag_of_matrix, "f", ARGS(S(3, 4)), 0, gr_diag(x[0], 1), S(3), 0.86328125, ARGS(-1.28515625))          \
+    X(diagonal, "f", ARGS(S(3, 2, 4)), 0, gr_diagonal(x[0], -1, 0, 2), S(2, 2), 1.49609375, ARGS(4.65625))   \
+    X(diagonal_swapped, "f", ARGS(S(3, 2, 4)), 0, gr_diagonal(x[0], -1, 2, 0), S(2, 3), 6.3984375,           \
+      ARGS(2.74609375))                                                                                      \
+    X(diag_embed, "f", ARGS(S(2, 3)), 0, gr_diag_embed(x[0], 1), S(2, 4, 4), 4.8125, ARGS(-5.82421875))      \
+    X(unfold, "f", ARGS(S(2, 7)), 0, gr_unfold(x[0], 1, 3, 2), S(2, 3, 3), -6.234375, ARGS(4.859375))        \
+    X(unfold_twice, "f", ARGS(S(4, 5)), 0, gr_unfold(gr_unfold(x[0], 0, 2, 1), 1, 3, 1), S(3, 3, 2, 3),      \
+      -9.54296875, ARGS(32.9296875))                                                                         \
+    X(unfold_square, "f", ARGS(S(6)), 0, gr_square(gr_unfold(x[0], 0, 5, 1)), S(2, 5), 20.450927734375,      \
+      ARGS(7.7763671875))                                                                                    \
+    X(take_along_axis, "fi", ARGS(S(3, 4), S(1, 2)), 4, gr_take_along_axis(x[0], 1, x[1]), S(3, 2), 3.3125,  \
+      ARGS(3.51171875, 0))                                                                                   \
+    X(take_along_wide, "fi", ARGS(S(1, 4), S(3, 6)), 4, gr_take_along_axis(x[0], 1, x[1]), S(3, 6),          \
+      -13.41796875, ARGS(2.3203125, 0))                                                                      \
+    X(gather, "fi", ARGS(S(3, 4), S(3, 6)), 4, gr_gather(x[0], 1, x[1]), S(3, 6), 11.30078125,               \
+      ARGS(4.98046875, 0))                                                                                   \
+    X(scatter_add, "ffi", ARGS(S(3, 4), S(3, 6), S(3, 6)), 4,                                                \
+      gr_add(x[0], gr_scatter_add(x[1], 1, x[2], 4)), S(3, 4), 12.39453125,                                  \
+      ARGS(-6.5859375, 19.69921875, 0))                                                                      \
+    X(masked_fill, "fm", ARGS(S(3, 4), S(4)), 0, gr_masked_fill(x[0], x[1], -1.5), S(3, 4), -4.80859375,     \
+      ARGS(-0.04296875, 0))                                                                                  \
+    X(masked_select, "fm", ARGS(S(3, 4), S(3, 4)), 0, gr_masked_select(x[0], x[1]), S(4), 3.85546875,        \
+      ARGS(1.5390625, 0))                                                                                    \
+    X(masked_select_row, "fm", ARGS(S(3, 1), S(4)), 0, gr_masked_select(x[0], x[1]), S(3), 0.46484375,       \
+      ARGS(-1.94921875, 0))                                                                                  \
+    X(flatnonzero, "m", ARGS(S(3, 4)), 0, gr_flatnonzero(x[0]), S(4), 33.1875, ARGS(0))                      \
+    X(embedding, "fi", ARGS(S(5, 3), S(2, 4)), 5, gr_embedding(x[0], x[1], GR_NO_PADDING), S(2, 4, 3),       \
+      -21.66015625, ARGS(18.82421875, 0))                                                                    \
+    X(embedding_padding, "fi", ARGS(S(5, 3), S(2, 4)), 5, gr_embedding(x[0], x[1], 2), S(2, 4, 3),           \
+      -21.66015625, ARGS(7.08984375, 0))                                                                     \
+    X(embedding_last, "fi", ARGS(S(5, 3), S(7)), 5, gr_embedding(x[0], x[1], -1), S(7, 3), -22.24609375,     \
+      ARGS(16.83984375, 0))                                                                                  \
+    X(index_select, "fi", ARGS(S(4, 3), S(6)), 4, gr_index_select(x[0], 0, x[1]), S(6, 3), 6.50390625,       \
+      ARGS(-10.95703125, 0))                                                                                 \
+    X(meshgrid, "fff", ARGS(S(2), S(3), S(2)), 0, grid(x, 1), S(2, 3, 2), 0.4765625, ARGS(0, 3.046875, 0))   \
+    X(linspace, "f", ARGS(S0), 0, gr_mul(x[0], gr_linspace(g, GR_F64, 7, -2, 0.3)), S(7),                    \
+      9.7906250000000004, ARGS(-0.8354166666666667))
+
 /* ---- The table ---- */
 
 #define DEFINE(NAME, KINDS, SHAPES, SIZE, EXPRESSION, ...) \
     static gr_tensor f_##NAME(const gr_tensor *x) { return EXPRESSION; }
 REDUCTIONS(DEFINE)
+MOVEMENT(DEFINE)
 
 typedef struct row {
     const char *name, *kinds;
@@ -147,7 +245,7 @@ typedef struct row {
 } row;
 
 #define ENTRY(NAME, KINDS, SHAPES, SIZE, EXPRESSION, ...) {#NAME, KINDS, f_##NAME, SIZE, SHAPES, __VA_ARGS__},
-static const row rows[] = {REDUCTIONS(ENTRY)};
+static const row rows[] = {REDUCTIONS(ENTRY) MOVEMENT(ENTRY)};
 
 static bool same_shape(gr_shape a, gr_shape b)
 {

@@ -9,6 +9,11 @@ const gr_array *gri_array_of(gr_tensor x, const char *what);
 /* For constructors: axis in [0, ndim), or -1 and the error set. */
 int gri_check_axis(gr_tensor x, const char *what, int axis, int ndim);
 
+/* For constructors of what is composed: a call that has nothing but a name and operands, for gr_call_fail. */
+#define GRI_NAMED_CALL(CALL, NAME, N, OPERANDS) \
+    const gr_op CALL##_op = {.name = NAME};     \
+    const gr_call CALL = {.graph = (OPERANDS)[0].graph, .op = &CALL##_op, .n = N, .operands = OPERANDS}
+
 /* The axes as bits; false, and the error set, if one is out of range or named twice. */
 bool gri_axes_mask(const gr_call *c, const gr_axes *axes, int ndim, uint32_t *mask);
 

@@ -23,10 +23,13 @@
     X(cumprod)            \
     X(cumsum)             \
     X(detach)             \
+    X(diag_embed)         \
+    X(diagonal)           \
     X(div)                \
     X(equal)              \
     X(exp)                \
     X(expand)             \
+    X(flatnonzero)        \
     X(full)               \
     X(gather)             \
     X(greater)            \
@@ -35,6 +38,7 @@
     X(index_select)       \
     X(less)               \
     X(less_equal)         \
+    X(linspace)           \
     X(log)                \
     X(log1p)              \
     X(log_softmax)        \
@@ -74,6 +78,8 @@
     X(sum)                \
     X(sum_to)             \
     X(tanh)               \
+    X(unfold)             \
+    X(unfold_backward)    \
     X(uniform)            \
     X(where)
 

@@ -9,9 +9,7 @@ static bool find_groups(const char *name, gr_tensor x, const gr_axes *axes, uint
 {
     const gr_array *a = gri_array_of(x, name);
     if (!a) return false;
-    const gr_op named = {.name = name};
-    const gr_array *const in[] = {a};
-    const gr_call call = {.graph = x.graph, .op = &named, .n = 1, .operands = &x, .in = in};
+    GRI_NAMED_CALL(call, name, 1, &x);
     if (!gri_axes_mask(&call, axes, a->ndim, mask)) return false;
     if (!gr_type_is_float(a->type)) {
         gr_call_fail(&call, GR_ERR_TYPE, "needs f32 or f64", NULL);

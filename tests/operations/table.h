@@ -41,6 +41,7 @@ typedef struct test_case {
     int64_t low;
     double number;
     gr_shape to;
+    gr_shape before, after; /* of a padding */
 } test_case;
 
 typedef struct row row;
