@@ -153,6 +153,18 @@ static double moving(gr_graph *g)
     return sum_of(gr_gradient(p));
 }
 
+/* Of more rows than a block of the kernels has. */
+static double solving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(20, 20)), one = gr_eye(g, GR_F64, 40, 40);
+    const gr_tensor a = gr_add(gr_tile(gr_scale(p, 0.1), GR_SHAPE(2, 2)), gr_scale(one, 9));
+    const gr_tensor b = gr_slice(a, 1, 0, 3, 1), l = gr_cholesky(a), x = gr_solve(a, b);
+    const gr_tensor operands[] = {l, x, gr_solve_triangular(a, x, GR_UPPER | GR_TRANSPOSED), p};
+    gr_backward(
+        gr_add(gr_add(total(gr_einsum("ij,jk,ik,ll->ik", 4, operands)), gr_logdet(a)), gr_trace(gr_inv(a))));
+    return sum_of(gr_gradient(p));
+}
+
 static double randomness(gr_graph *g)
 {
     gr_seed(g, 42);
@@ -489,6 +501,7 @@ static const scenario scenarios[] = {
     {"twenty_operands", twenty_operands},
     {"reducing", reducing},
     {"moving", moving},
+    {"solving", solving},
     {"randomness", randomness},
     {"many_parameters", many_parameters},
 };

@@ -180,6 +180,42 @@ static void select_shapes(fixture *f)
 }
 static void nonzero_numbers(fixture *f) { returned(f, gr_flatnonzero(f->b)); }
 static void linspace_of_labels(fixture *f) { returned(f, gr_linspace(f->g, GR_I32, 3, 0, 1)); }
+static void singular_system(fixture *f)
+{
+    const gr_tensor a = gr_named(gr_ones(f->g, GR_F64, GR_SHAPE(3, 3)), "a");
+    returned(f, gr_solve(a, f->b));
+}
+static void indefinite(fixture *f)
+{
+    returned(f, gr_cholesky(gr_named(gr_zeros(f->g, GR_F64, GR_SHAPE(2, 2)), "a")));
+}
+static void inverse_of_oblong(fixture *f) { returned(f, gr_inv(f->w)); }
+static void determinant_of_vector(fixture *f) { returned(f, gr_det(f->b)); }
+static void equations_differ(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F64, 3, 3), "a"), f->w));
+}
+static void solve_types(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F32, 2, 2), "a"), f->w));
+}
+static void no_right_side(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F64, 2, 2), "a"), gr_scalar(f->g, GR_F64, 1)));
+}
+static void other_triangle(fixture *f) { returned(f, gr_solve_triangular(f->w, f->b, 8)); }
+static void dot_of_matrix(fixture *f) { returned(f, gr_dot(f->b, f->w)); }
+static void trace_of_vector(fixture *f) { returned(f, gr_trace(f->b)); }
+static void einsum_sizes(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->data};
+    returned(f, gr_einsum("ij,jk->ik", 2, both));
+}
+static void einsum_of_graphs(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->foreign};
+    returned(f, gr_einsum("ij,ij", 2, both));
+}
 static void short_write(fixture *f) { f->status = gr_write(f->w, w_start, 5); }
 static void item_of_many(fixture *f)
 {
@@ -612,6 +648,21 @@ static const error_case cases[] = {
     CASE(GR_ERR_SHAPE, select_shapes, "masked_select: shapes do not broadcast: w [2, 3], mask [2]"),
     CASE(GR_ERR_TYPE, nonzero_numbers, "flatnonzero: needs a mask of bool", "f64 [3]"),
     CASE(GR_ERR_TYPE, linspace_of_labels, "linspace: needs f32 or f64"),
+    CASE(GR_ERR_SINGULAR, singular_system, "solve: the matrix is singular: a [3, 3], ",
+         "(matrix 0, no pivot in column 1)"),
+    CASE(GR_ERR_SINGULAR, indefinite,
+         "cholesky: the matrix is not positive definite: a [2, 2] (matrix 0, pivot 0 is 0)"),
+    CASE(GR_ERR_SHAPE, inverse_of_oblong, "inv: the matrix is not square: w [2, 3] (2 by 3)"),
+    CASE(GR_ERR_NDIM, determinant_of_vector, "slogdet: needs a matrix: b [3]"),
+    CASE(GR_ERR_SHAPE, equations_differ, "solve: numbers of equations differ: a [3, 3], w [2, 3] (3 vs 2)"),
+    CASE(GR_ERR_TYPE, solve_types, "solve: types differ: a f32 [2, 2], w f64 [2, 3]"),
+    CASE(GR_ERR_NDIM, no_right_side, "solve: needs right-hand sides: a [2, 2], full []"),
+    CASE(GR_ERR_ARGUMENT, other_triangle, "solve_triangular: flags 8"),
+    CASE(GR_ERR_NDIM, dot_of_matrix, "dot: needs two vectors: b [3], w [2, 3]"),
+    CASE(GR_ERR_NDIM, trace_of_vector, "trace: needs at least two axes: b [3]"),
+    CASE(GR_ERR_SHAPE, einsum_sizes, "einsum: the sizes of a label differ: w [2, 3], ",
+         "(j is 3 and 4 in \"ij,jk->ik\")"),
+    CASE(GR_ERR_GRAPH, einsum_of_graphs, "einsum: operand 2 belongs to another graph"),
     CASE(GR_ERR_SHAPE, short_write, "write: ", "5 elements", "w [2, 3]", "6"),
     CASE(GR_ERR_SHAPE, item_of_many, "item: ", "one element", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, batch_shapes, "matmul: ", "[2, 4, 3] @ ", "[3, 3, 4]"),

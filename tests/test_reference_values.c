@@ -93,6 +93,24 @@ static gr_tensor grid(const gr_tensor *x, int which)
     return grids[which];
 }
 
+/* Matrices that have inverses, and factors. */
+static gr_tensor identity(gr_tensor a) { return gr_eye(g, GR_F64, gr_dim(a, -1), gr_dim(a, -1)); }
+static gr_tensor regular(gr_tensor a) { return gr_add(gr_scale(a, 0.25), gr_scale(identity(a), 2)); }
+static gr_tensor definite(gr_tensor a)
+{
+    return gr_add(gr_scale(gr_matmul(a, gr_transpose(a, -2, -1)), 0.25), identity(a));
+}
+static gr_tensor symmetric(gr_tensor a)
+{
+    return gr_scale(gr_add(regular(a), gr_transpose(regular(a), -2, -1)), 0.5);
+}
+static gr_tensor log_size(gr_tensor a)
+{
+    gr_tensor sign, logarithm;
+    CHECK(gr_slogdet(a, &sign, &logarithm) == GR_OK && !gr_requires_grad(sign));
+    return logarithm;
+}
+
 #define S(...)                                           \
     {                                                    \
         GR_COUNT_(int64_t, __VA_ARGS__), { __VA_ARGS__ } \
@@ -229,12 +247,100 @@ static gr_tensor grid(const gr_tensor *x, int which)
     X(linspace, "f", ARGS(S0), 0, gr_mul(x[0], gr_linspace(g, GR_F64, 7, -2, 0.3)), S(7),                    \
       9.7906250000000004, ARGS(-0.8354166666666667))
 
+#define LINALG(X)                                                                                            \
+    X(dot, "ff", ARGS(S(5), S(5)), 0, gr_dot(x[0], x[1]), S0, 2.64453125,                                    \
+      ARGS(3.882568359375, 1.803955078125))                                                                  \
+    X(outer, "ff", ARGS(S(3), S(4)), 0, gr_outer(x[0], x[1]), S(3, 4), -8.30517578125,                       \
+      ARGS(1.4892578125, -0.387451171875))                                                                   \
+    X(trace, "f", ARGS(S(3, 4)), 0, gr_trace(x[0]), S0, 0.90625, ARGS(3.26953125))                           \
+    X(einsum_product, "ff", ARGS(S(2, 3), S(3, 4)), 0, gr_einsum("ij,jk->ik", 2, x), S(2, 4),                \
+      -20.121826171875, ARGS(17.71630859375, 11.55615234375))                                                \
+    X(einsum_implicit, "ff", ARGS(S(2, 3), S(4, 2)), 0, gr_einsum("ba,cb", 2, x), S(3, 4), 11.242431640625,  \
+      ARGS(-7.4765625, 4.4287109375))                                                                        \
+    X(einsum_capitals, "ff", ARGS(S(2, 3), S(3, 4)), 0, gr_einsum("aB,BC", 2, x), S(4, 2), -9.6904296875,    \
+      ARGS(1.80859375, -10.677490234375))                                                                    \
+    X(einsum_trace, "f", ARGS(S(3, 3)), 0, gr_einsum("ii", 1, x), S0, -0.5625, ARGS(2.35546875))             \
+    X(einsum_diagonal, "f", ARGS(S(3, 3)), 0, gr_einsum("ii->i", 1, x), S(3), -1.40625, ARGS(4.37109375))    \
+    X(einsum_transpose, "f", ARGS(S(2, 3, 4)), 0, gr_einsum("ijk->kji", 1, x), S(4, 3, 2), 4.0546875,        \
+      ARGS(-3.38671875))                                                                                     \
+    X(einsum_sum_all, "f", ARGS(S(2, 3)), 0, gr_einsum("ij->", 1, x), S0, 0.46875, ARGS(4.11328125))         \
+    X(einsum_sum_one, "f", ARGS(S(2, 3)), 0, gr_einsum("ij->j", 1, x), S(3), 0.859375, ARGS(1.40625))        \
+    X(einsum_batch, "ff", ARGS(S(2, 3, 4), S(2, 4, 2)), 0, gr_einsum("bij,bjk->bik", 2, x), S(2, 3, 2),      \
+      -13.8798828125, ARGS(15.972412109375, 6.870849609375))                                                 \
+    X(einsum_ellipsis, "ff", ARGS(S(2, 1, 2, 3), S(3, 3, 2)), 0, gr_einsum("...ij,...jk->...ik", 2, x),      \
+      S(2, 3, 2, 2), -15.7158203125, ARGS(4.750244140625, -21.310546875))                                    \
+    X(einsum_ellipsis_implicit, "ff", ARGS(S(2, 3), S(4, 2)), 0, gr_einsum("...a,b...", 2, x), S(2, 3, 4),   \
+      5.233642578125, ARGS(-8.78515625, -1.4111328125))                                                      \
+    X(einsum_ellipsis_summed, "f", ARGS(S(2, 3, 4)), 0, gr_einsum("...i->i", 1, x), S(4), 2.4609375,         \
+      ARGS(12.44140625))                                                                                     \
+    X(einsum_ellipsis_in_front, "f", ARGS(S(2, 3, 4)), 0, gr_einsum("i...->...i", 1, x), S(3, 4, 2),         \
+      5.41796875, ARGS(1.55859375))                                                                          \
+    X(einsum_broadcast, "ff", ARGS(S(1, 3), S(2, 3)), 0, gr_einsum("ij,ij->ij", 2, x), S(2, 3),              \
+      -1.169921875, ARGS(-3.20068359375, -0.9765625))                                                        \
+    X(einsum_bilinear, "fff", ARGS(S(2, 3), S(4, 3, 2), S(2, 2)), 0, gr_einsum("bi,oij,bj->bo", 3, x),       \
+      S(2, 4), 3.698394775390625, ARGS(-13.53350830078125, -11.64501953125, 3.02850341796875))               \
+    X(einsum_chain, "ffff", ARGS(S(2, 3), S(3, 4), S(4, 2), S(2, 3)), 0, gr_einsum("ij,jk,kl,lm->im", 4, x), \
+      S(2, 3), 29.29408073425293,                                                                            \
+      ARGS(-25.32362174987793, -173.3880729675293, -43.985324859619141, 27.851743698120117))                 \
+    X(einsum_repeated_three, "ff", ARGS(S(3, 3, 2), S(3, 2)), 0, gr_einsum("iij,ij->j", 2, x), S(2),         \
+      -6.41015625, ARGS(-6.2314453125, -3.87158203125))                                                      \
+    X(einsum_triple_diagonal, "f", ARGS(S(3, 3, 3)), 0, gr_einsum("iii->i", 1, x), S(3), -0.26953125,        \
+      ARGS(1.171875))                                                                                        \
+    X(einsum_attention, "ff", ARGS(S(2, 3, 2, 2), S(2, 4, 2, 2)), 0, gr_einsum("bqhd,bkhd->bhqk", 2, x),     \
+      S(2, 2, 3, 4), -16.865234375, ARGS(-1.33544921875, 3.199951171875))                                    \
+    X(einsum_outer_three, "fff", ARGS(S(2), S(3), S(2)), 0, gr_einsum("a,b,c->cab", 3, x), S(2, 2, 3),       \
+      -9.1772003173828125, ARGS(6.4156494140625, -0.1832427978515625, -11.21575927734375))                   \
+    X(einsum_hadamard, "ff", ARGS(S(2, 3), S(2, 3)), 0, gr_einsum("ij,ij->", 2, x), S0, 1.3125,              \
+      ARGS(2.384033203125, 3.91552734375))                                                                   \
+    X(einsum_scalar, "ff", ARGS(S0, S(2, 3)), 0, gr_einsum(",ij->ij", 2, x), S(2, 3), -6.88720703125,        \
+      ARGS(-1.525390625, 4.13232421875))                                                                     \
+    X(einsum_blanks, "ff", ARGS(S(2, 3), S(3, 2)), 0, gr_einsum(" i j , j k ", 2, x), S(2, 2),               \
+      -1.88818359375, ARGS(-8.055419921875, 2.288818359375))                                                 \
+    X(solve, "ff", ARGS(S(3, 3), S(3, 2)), 0, gr_solve(regular(x[0]), x[1]), S(3, 2), 2.5980244227665099,    \
+      ARGS(0.94174987592349124, -1.5114218541652045))                                                        \
+    X(solve_vector, "ff", ARGS(S(3, 3), S(3)), 0, gr_solve(regular(x[0]), x[1]), S(3), 1.5954365218611832,   \
+      ARGS(-0.15573610685532405, -0.72175240367745097))                                                      \
+    X(solve_stack, "ff", ARGS(S(2, 3, 3), S(3, 2)), 0, gr_solve(regular(x[0]), x[1]), S(2, 3, 2),            \
+      2.3018626769385255, ARGS(-0.72173441864460863, 2.0884369391595712))                                    \
+    X(solve_indefinite, "ff", ARGS(S(4, 4), S(4, 1)), 0, gr_solve(x[0], x[1]), S(4, 1), -18.662500000000005, \
+      ARGS(29.783593750000019, 2.3437500000000009))                                                          \
+    X(inv, "f", ARGS(S(2, 3, 3)), 0, gr_inv(regular(x[0])), S(2, 3, 3), 3.3942785172591896,                  \
+      ARGS(0.36674535658076846))                                                                             \
+    X(det, "f", ARGS(S(2, 3, 3)), 0, gr_det(regular(x[0])), S(2), 25.468963623046879,                        \
+      ARGS(-3.5822167396545419))                                                                             \
+    X(det_negative, "f", ARGS(S(3, 3)), 0, gr_det(x[0]), S0, -1.3281249999999998, ARGS(1.3092956542968754))  \
+    X(logdet, "f", ARGS(S(3, 3)), 0, gr_logdet(regular(x[0])), S0, 0.96991151081819527,                      \
+      ARGS(0.25661607557986527))                                                                             \
+    X(slogdet, "f", ARGS(S(2, 3, 3)), 0, log_size(x[0]), S(2), 2.7475744322547841,                           \
+      ARGS(-0.32705652573529398))                                                                            \
+    X(cholesky, "f", ARGS(S(3, 3)), 0, gr_cholesky(definite(x[0])), S(3, 3), 2.5768131389731108,             \
+      ARGS(6.0914535468971502))                                                                              \
+    X(cholesky_stack, "f", ARGS(S(2, 4, 4)), 0, gr_cholesky(definite(x[0])), S(2, 4, 4), 20.535645757069364, \
+      ARGS(1.3362833155427183))                                                                              \
+    X(cholesky_itself, "f", ARGS(S(3, 3)), 0, gr_cholesky(symmetric(x[0])), S(3, 3), 6.3393210824525905,     \
+      ARGS(-0.97448801974235399))                                                                            \
+    X(lower, "ff", ARGS(S(3, 3), S(3, 2)), 0, gr_solve_triangular(regular(x[0]), x[1], GR_LOWER), S(3, 2),   \
+      2.6485944354652502, ARGS(0.77234901746538442, -1.517907832724408))                                     \
+    X(upper_stack, "ff", ARGS(S(2, 3, 3), S(3, 2)), 0, gr_solve_triangular(regular(x[0]), x[1], GR_UPPER),   \
+      S(2, 3, 2), 2.2156460418503845, ARGS(0.091777242339118867, 1.8412601122747454))                        \
+    X(upper_unit, "ff", ARGS(S(3, 3), S(3, 2)), 0,                                                           \
+      gr_solve_triangular(regular(x[0]), x[1], GR_UPPER | GR_UNIT_DIAGONAL), S(3, 2), 3.8306293487548828,    \
+      ARGS(1.3808746337890625, -2.4679069519042969))                                                         \
+    X(lower_transposed, "ff", ARGS(S(3, 3), S(3, 2)), 0,                                                     \
+      gr_solve_triangular(regular(x[0]), x[1], GR_LOWER | GR_TRANSPOSED), S(3, 2), 2.0798767209492892,       \
+      ARGS(-0.14450543639486058, -1.3636259456449398))                                                       \
+    X(solve_second, "ff", ARGS(S(3, 3), S(3, 1)), 0, second(x[0], gr_solve(regular(x[0]), x[1])), S(3, 3),   \
+      -0.11024564489077865, ARGS(0.15451693540896949, 0.18374788491706864))                                  \
+    X(cholesky_second, "f", ARGS(S(3, 3)), 0, second(x[0], gr_cholesky(definite(x[0]))), S(3, 3),            \
+      2.2610432913163399, ARGS(0.2304161739103045))
+
 /* ---- The table ---- */
 
 #define DEFINE(NAME, KINDS, SHAPES, SIZE, EXPRESSION, ...) \
     static gr_tensor f_##NAME(const gr_tensor *x) { return EXPRESSION; }
 REDUCTIONS(DEFINE)
 MOVEMENT(DEFINE)
+LINALG(DEFINE)
 
 typedef struct row {
     const char *name, *kinds;
@@ -245,7 +351,7 @@ typedef struct row {
 } row;
 
 #define ENTRY(NAME, KINDS, SHAPES, SIZE, EXPRESSION, ...) {#NAME, KINDS, f_##NAME, SIZE, SHAPES, __VA_ARGS__},
-static const row rows[] = {REDUCTIONS(ENTRY) MOVEMENT(ENTRY)};
+static const row rows[] = {REDUCTIONS(ENTRY) MOVEMENT(ENTRY) LINALG(ENTRY)};
 
 static bool same_shape(gr_shape a, gr_shape b)
 {

@@ -1,4 +1,4 @@
-/* Diagonals of matrices, as views, matrices of a diagonal, and triangles. */
+/* Diagonals of matrices, as views, matrices of a diagonal, triangles, and what is made of them: traces, identities. */
 #include "ops/axes.h"
 #include "ops/kernels/copy.h"
 
@@ -175,3 +175,21 @@ static gr_tensor triangle(const char *name, gr_tensor x, int64_t k, bool upper)
 
 gr_tensor gr_triu(gr_tensor x, int64_t k) { return triangle("triu", x, k, true); }
 gr_tensor gr_tril(gr_tensor x, int64_t k) { return triangle("tril", x, k, false); }
+
+/* ---- trace, eye ---- */
+
+gr_tensor gr_trace(gr_tensor a)
+{
+    const gr_array *x = gri_array_of(a, "trace");
+    if (!x) return gri_invalid(a.graph);
+    if (x->ndim >= 2) return gr_sum(gr_diagonal(a, 0, -2, -1), GR_AXES(-1), false);
+    gri_fail_about(a.graph, GR_ERR_NDIM, gri_resolve(a, "trace"), "trace: needs at least two axes");
+    return gri_invalid(a.graph);
+}
+
+gr_tensor gr_eye(gr_graph *g, gr_type type, int64_t rows, int64_t columns)
+{
+    const diagonal_attributes k = {0, rows, columns};
+    const int64_t n = least(rows, columns); /* a negative size is an error of gr_ones */
+    return gri_apply1(&gri_op_diag_embed, gr_ones(g, type, GR_SHAPE(n)), &k);
+}

@@ -17,6 +17,7 @@
     X(cast)               \
     X(chain_div)          \
     X(chain_mul)          \
+    X(cholesky)           \
     X(concat)             \
     X(contiguous)         \
     X(cos)                \
@@ -36,6 +37,7 @@
     X(greater_equal)      \
     X(index_add)          \
     X(index_select)       \
+    X(inv)                \
     X(less)               \
     X(less_equal)         \
     X(linspace)           \
@@ -70,8 +72,11 @@
     X(sin)                \
     X(slice)              \
     X(slice_backward)     \
+    X(slogdet)            \
     X(softmax)            \
     X(softplus)           \
+    X(solve)              \
+    X(solve_triangular)   \
     X(sqrt)               \
     X(square)             \
     X(sub)                \

@@ -42,6 +42,7 @@ typedef struct test_case {
     double number;
     gr_shape to;
     gr_shape before, after; /* of a padding */
+    const char *text;       /* subscripts */
 } test_case;
 
 typedef struct row row;
@@ -69,6 +70,9 @@ struct row {
     double layout_tolerance; /* in units of eps max(1, |y|); 0: 1 */
     bool composed;           /* of other operations: there is no primitive of this name */
     bool tied_when_repeated; /* has a kink where elements are equal: no differences on expanded operands */
+    /* Changes the values of operands, as to make a matrix that has an inverse; they are to be numbers of f32. */
+    void (*arrange)(const test_case *c, int n, array *x);
+    bool regular; /* equal rows of a matrix have no inverse: it is expanded along leading axes only */
     /* Changes the shapes that the case gives to operands. */
     void (*reshape_operands)(const test_case *c, array *x);
 };
