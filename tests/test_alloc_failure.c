@@ -114,6 +114,57 @@ static double twenty_operands(gr_graph *g)
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 
+static double reducing(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(3, 5)), mask = gr_greater(p, gr_scalar(g, GR_F64, 0));
+    const gr_tensor parts[] = {
+        gr_prod(gr_transpose(p, 0, 1), GR_AXES(0), false), gr_std(p, GR_AXES(1), 1, false),
+        gr_vector_norm(p, 3, GR_AXES(1), false),           gr_min(p, GR_AXES(1), false),
+        gr_sum(gr_cumprod(p, 0), GR_AXES(1), false),       gr_var(gr_cumsum(p, 1), GR_AXES(1), 0, false)};
+    const gr_tensor y = total(gr_square(gr_concat(6, parts, 0)));
+    gr_tensor first;
+    gr_grad(1, &y, 1, &p, NULL, &(gr_grad_options){.record = true}, &first);
+    gr_backward(total(gr_square(first)));
+    return sum_of(gr_gradient(p)) + gr_item(total(gr_argmax(p, 0, true))) +
+           gr_item(total(gr_count_nonzero(p, GR_AXES(1), false))) +
+           gr_item(gr_cast(gr_any(mask, GR_ALL_AXES, false), GR_F64));
+}
+
+static double moving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(4, 6)),
+                    index = gr_cast(gr_arange(g, GR_F64, 4, 0, 1), GR_I32);
+    gr_tensor list[30], part[3], grids[2];
+    for (int i = 0; i < 30; i++) list[i] = gr_select(p, 0, i % 4);
+    gr_split(p, 1, 3, NULL, part);
+    gr_meshgrid(2, (gr_tensor[]){gr_select(p, 0, 1), gr_select(p, 1, 0)}, grids);
+    const gr_tensor pieces[] = {
+        total(gr_square(gr_stack(30, list, 1))),
+        total(gr_square(gr_tile(part[1], GR_SHAPE(2, 1, 3)))),
+        total(gr_square(gr_pad(p, GR_SHAPE(1, 2), GR_SHAPE(0, 3), GR_PAD_REFLECT, 0))),
+        total(gr_square(gr_unfold(p, 1, 3, 1))),
+        total(gr_square(gr_diag(gr_tril(p, 0), -1))),
+        total(gr_square(gr_diag_embed(gr_flip(p, GR_AXES(1)), 1))),
+        total(gr_mul(grids[0], grids[1])),
+        total(gr_square(gr_masked_select(p, gr_greater(p, gr_scalar(g, GR_F64, 0))))),
+        total(gr_square(gr_embedding(gr_roll(p, 0, 1), index, 2))),
+        total(gr_take_along_axis(p, 0, gr_unsqueeze(index, 1)))};
+    gr_backward(total(gr_stack(10, pieces, 0)));
+    return sum_of(gr_gradient(p));
+}
+
+/* Of more rows than a block of the kernels has. */
+static double solving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(20, 20)), one = gr_eye(g, GR_F64, 40, 40);
+    const gr_tensor a = gr_add(gr_tile(gr_scale(p, 0.1), GR_SHAPE(2, 2)), gr_scale(one, 9));
+    const gr_tensor b = gr_slice(a, 1, 0, 3, 1), l = gr_cholesky(a), x = gr_solve(a, b);
+    const gr_tensor operands[] = {l, x, gr_solve_triangular(a, x, GR_UPPER | GR_TRANSPOSED), p};
+    gr_backward(
+        gr_add(gr_add(total(gr_einsum("ij,jk,ik,ll->ik", 4, operands)), gr_logdet(a)), gr_trace(gr_inv(a))));
+    return sum_of(gr_gradient(p));
+}
+
 static double randomness(gr_graph *g)
 {
     gr_seed(g, 42);
@@ -578,6 +629,9 @@ static const scenario scenarios[] = {
     {"second_order", second_order},
     {"scopes", scopes},
     {"twenty_operands", twenty_operands},
+    {"reducing", reducing},
+    {"moving", moving},
+    {"solving", solving},
     {"randomness", randomness},
     {"many_parameters", many_parameters},
 };

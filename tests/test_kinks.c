@@ -116,6 +116,12 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
     X(max_pool, "max_pool1d(x)[0]",                                                                     \
       element(gr_max_pool1d(k.x, &(gr_pool_options){.kernel = {gr_dim(k.x, -1)}}), 0))                  \
     X(square_max, "square(max(x))", gr_square(gr_max(k.x, GR_AXES(-1), false)))                         \
+    X(min, "min(x)", gr_min(k.x, GR_AXES(-1), false))                                                   \
+    X(prod, "prod(x)", gr_prod(k.x, GR_AXES(-1), false))                                                \
+    X(square_prod, "square(prod(x))", gr_square(gr_prod(k.x, GR_AXES(-1), false)))                      \
+    X(cumprod_0, "cumprod(x)[0]", element(gr_cumprod(k.x, -1), 0))                                      \
+    X(cumprod_last, "cumprod(x)[-1]", element(gr_cumprod(k.x, -1), -1))                                 \
+    X(cumsum_last, "cumsum(x)[-1]", element(gr_cumsum(k.x, -1), -1))                                    \
     X(sqrt, "sqrt(x)", gr_sqrt(k.a))                                                                    \
     X(sqrt_mul, "sqrt(x * x)", gr_sqrt(gr_mul(k.a, k.a)))                                               \
     X(sqrt_square, "sqrt(square(x))", gr_sqrt(gr_square(k.a)))                                          \
@@ -173,6 +179,16 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
                C(0)))                                                                                   \
     X(norm, "norm(x)", gr_norm(k.x, GR_AXES(-1), false))                                                \
     X(square_norm, "square(norm(x))", gr_square(gr_norm(k.x, GR_AXES(-1), false)))                      \
+    X(norm_1, "vector_norm(x, 1)", gr_vector_norm(k.x, 1, GR_AXES(-1), false))                          \
+    X(norm_inf, "vector_norm(x, inf)", gr_vector_norm(k.x, INF, GR_AXES(-1), false))                    \
+    X(norm_least, "vector_norm(x, -inf)", gr_vector_norm(k.x, -INF, GR_AXES(-1), false))                \
+    X(norm_0, "vector_norm(x, 0)", gr_vector_norm(k.x, 0, GR_AXES(-1), false))                          \
+    X(norm_3, "vector_norm(x, 3)", gr_vector_norm(k.x, 3, GR_AXES(-1), false))                          \
+    X(norm_half, "vector_norm(x, 0.5)", gr_vector_norm(k.x, 0.5, GR_AXES(-1), false))                   \
+    X(norm_minus_1, "vector_norm(x, -1)", gr_vector_norm(k.x, -1, GR_AXES(-1), false))                  \
+    X(var, "var(x)", gr_var(k.x, GR_AXES(-1), 1, false))                                                \
+    X(std, "std(x)", gr_std(k.x, GR_AXES(-1), 1, false))                                                \
+    X(square_std, "square(std(x))", gr_square(gr_std(k.x, GR_AXES(-1), 1, false)))                      \
     X(softmax_0, "softmax(x)[0]", element(gr_softmax(k.x, -1), 0))                                      \
     X(softmax_1, "softmax(x)[1]", element(gr_softmax(k.x, -1), 1))                                      \
     X(log_softmax_0, "log_softmax(x)[0]", element(gr_log_softmax(k.x, -1), 0))                          \

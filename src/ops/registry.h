@@ -10,7 +10,11 @@
     X(acosh)              \
     X(add)                \
     X(add_scalar)         \
+    X(all)                \
+    X(any)                \
     X(arange)             \
+    X(argmax)             \
+    X(argmin)             \
     X(asin)               \
     X(asinh)              \
     X(atan)               \
@@ -24,6 +28,7 @@
     X(celu)               \
     X(chain_div)          \
     X(chain_mul)          \
+    X(cholesky)           \
     X(clamp)              \
     X(concat)             \
     X(contiguous)         \
@@ -32,7 +37,11 @@
     X(conv_transpose2d)   \
     X(cos)                \
     X(cosh)               \
+    X(cumprod)            \
+    X(cumsum)             \
     X(detach)             \
+    X(diag_embed)         \
+    X(diagonal)           \
     X(div)                \
     X(elu)                \
     X(equal)              \
@@ -41,6 +50,7 @@
     X(exp)                \
     X(expand)             \
     X(expm1)              \
+    X(flatnonzero)        \
     X(floor)              \
     X(fmod)               \
     X(full)               \
@@ -54,12 +64,14 @@
     X(hypot)              \
     X(index_add)          \
     X(index_select)       \
+    X(inv)                \
     X(isfinite)           \
     X(isinf)              \
     X(isnan)              \
     X(leaky_relu)         \
     X(less)               \
     X(less_equal)         \
+    X(linspace)           \
     X(log)                \
     X(log10)              \
     X(log1p)              \
@@ -77,6 +89,7 @@
     X(max_pool2d_index)   \
     X(maximum)            \
     X(mean)               \
+    X(min)                \
     X(minimum)            \
     X(mish)               \
     X(moments)            \
@@ -90,7 +103,9 @@
     X(permute)            \
     X(pow)                \
     X(pow_scalar)         \
+    X(prod)               \
     X(reciprocal)         \
+    X(recurrence)         \
     X(relu)               \
     X(remainder)          \
     X(reshape)            \
@@ -106,9 +121,12 @@
     X(sinh)               \
     X(slice)              \
     X(slice_backward)     \
+    X(slogdet)            \
     X(softmax)            \
     X(softplus)           \
     X(softsign)           \
+    X(solve)              \
+    X(solve_triangular)   \
     X(sqrt)               \
     X(square)             \
     X(standardize)        \
@@ -118,6 +136,8 @@
     X(tan)                \
     X(tanh)               \
     X(trunc)              \
+    X(unfold)             \
+    X(unfold_backward)    \
     X(uniform)            \
     X(unit_step)          \
     X(where)

@@ -42,6 +42,8 @@ typedef struct test_case {
     double number;
     gr_shape to;
     const void *options; /* of the operation */
+    gr_shape before, after; /* of a padding */
+    const char *text;       /* subscripts */
 } test_case;
 
 typedef struct row row;
@@ -72,6 +74,9 @@ struct row {
     /* If there are any, `gap` is kept from these and not from 0; they are more than 3 gaps apart. */
     int n_kinks;
     double kinks[8];
+    /* Changes the values of operands, as to make a matrix that has an inverse; they are to be numbers of f32. */
+    void (*arrange)(const test_case *c, int n, array *x);
+    bool regular; /* equal rows of a matrix have no inverse: it is expanded along leading axes only */
     /* Changes the shapes that the case gives to operands. */
     void (*reshape_operands)(const test_case *c, array *x);
 };
