@@ -187,20 +187,30 @@ static const test_case *small_case(const row *r)
     return found;
 }
 
-/* Operand k of a row: distinct values in its domain. */
-static gr_tensor make_operand(gr_graph *g, const row *r, const test_case *c, int k)
+/* Operand k of a row. */
+static gr_tensor make_operand(gr_graph *g, const row *r, const array *x, const test_case *c, int k)
 {
-    static array x[MOST_OPERANDS];
-    for (int i = 0; r->operands[i]; i++) x[i].shape = c->shape[i];
-    if (r->reshape_operands) r->reshape_operands(c, x);
-    const int64_t n = count_of(x[k].shape);
-    double v[MOST_ELEMENTS];
-    const double low = r->low < r->high ? r->low : 0.5, high = r->low < r->high ? r->high : 2;
-    for (int64_t e = 0; e < n; e++) v[e] = low + (high - low) * ((double)e + 0.3) / (double)n;
-    const gr_tensor t = gr_constant(g, GR_F64, x[k].shape, v);
-    if (r->operands[k] == 'm') return gr_greater(t, gr_scalar(g, GR_F64, (low + high) / 2));
+    if (r->operands[k] == 'm') return gr_cast(gr_constant(g, GR_F64, x[k].shape, x[k].v), GR_BOOL);
     if (r->operands[k] == 'i') return gr_cast(gr_full(g, GR_F64, x[k].shape, (double)c->low), GR_I32);
-    return gr_set_requires_grad(t, true);
+    return gr_set_requires_grad(gr_constant(g, GR_F64, x[k].shape, x[k].v), true);
+}
+
+/* Distinct values in the domain of the row, no two in order, and as it arranges them. */
+static void make_values(const row *r, const test_case *c, array x[MOST_OPERANDS])
+{
+    const double low = r->low < r->high ? r->low : 0.5, high = r->low < r->high ? r->high : 2;
+    int n = 0;
+    for (; r->operands[n]; n++) x[n].shape = c->shape[n];
+    if (r->reshape_operands) r->reshape_operands(c, x);
+    for (int k = 0; k < n; k++) {
+        const int64_t count = count_of(x[k].shape);
+        for (int64_t e = 0; e < count; e++)
+            x[k].v[e] = r->operands[k] == 'm'
+                            ? (double)(e % 2)
+                            : low + (high - low) * ((double)((e * 7 + 3) % (count + 1)) + 0.3) /
+                                        ((double)count + 2);
+    }
+    if (r->arrange) r->arrange(c, n, x);
 }
 
 /* The name of tensor k of a prototype; of a list of tensors a, b, ... */
@@ -267,8 +277,10 @@ static void put_derivative(text *t, const row *r, const char *prototype)
         put(t, "none: ");
         put(t, r->not_differentiable);
     } else {
+        static array x[MOST_OPERANDS];
+        make_values(r, c, x);
         for (; r->operands[s.n]; s.n++) {
-            s.of[s.n] = make_operand(g, r, c, s.n);
+            s.of[s.n] = make_operand(g, r, x, c, s.n);
             operand_name(prototype, s.n, s.name[s.n]);
         }
         const uint32_t from = g->step.top;
@@ -372,9 +384,9 @@ typedef struct reader {
 static void put_row(reader *r, const char *prototype, const char *own)
 {
     char name[NAMES];
-    const char *at = strstr(prototype, "gr_tensor gr_");
-    at = at ? at + 13 : strstr(prototype, "gr_status gr_") + 13;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "("), at);
+    const char *end = strchr(prototype, '('), *at = end;
+    while (at > prototype && at[-1] != ' ' && at[-1] != '*') at--;
+    snprintf(name, sizeof name, "%.*s", (int)(end - at) - 3, at + 3); /* without gr_ */
     const row *of = row_of(name);
     if (!of) printf("  gr_%s has no row in the table of operations\n", name);
     CHECK(of != NULL);

@@ -849,6 +849,61 @@ static gr_tensor b_slice_backward(gr_graph *g, const gr_tensor *x, const test_ca
 
 static void reshape_cotangent(const test_case *c, array *x) { x->shape.dims[c->axis] = slice_length(c); }
 
+/* Views that are made of others. */
+
+static const test_case transpose_cases[] = {
+    {OF(S(3, 4)), .axes = AXES(1, 0), .start = 0, .stop = 1},
+    {OF(S(2, 3, 4)), .axes = AXES(2, 1, 0), .start = -1, .stop = 0},
+    {OF(S(2, 3, 4)), .axes = AXES(0, 1, 2), .start = 1, .stop = 1},
+    {OF(S(2, 0)), .axes = AXES(1, 0), .start = 1, .stop = 0},
+    {OF(S(33, 65)), .axes = AXES(1, 0), .start = 0, .stop = 1},
+    END,
+};
+static const test_case select_cases[] = {
+    {OF(S(5)), .axis = 0, .start = 2},       {OF(S(3, 4)), .axis = 1, .start = -1},
+    {OF(S(3, 4)), .axis = -2, .start = 0},   {OF(S(2, 3, 4)), .axis = 1, .start = -3},
+    {OF(S(1)), .axis = 0, .start = 0},       {OF(S(3, 0)), .axis = 0, .start = 1},
+    {OF(S(33, 65)), .axis = 1, .start = 64}, END,
+};
+static const test_case squeeze_cases[] = {
+    {OF(S(1)), .axes = ALL, .to = S0},
+    {OF(S(1, 3, 1)), .axes = ALL, .to = S(3)},
+    {OF(S(1, 3, 1)), .axes = AXES(-1), .to = S(1, 3)},
+    {OF(S(2, 1, 3)), .axes = AXES(1), .to = S(2, 3)},
+    {OF(S(1, 0)), .axes = AXES(0), .to = S(0)},
+    {OF(S(3, 4)), .axes = ALL, .to = S(3, 4)},
+    END,
+};
+static const test_case unsqueeze_cases[] = {
+    {OF(S0), .axis = 0, .to = S(1)},
+    {OF(S(3)), .axis = 0, .to = S(1, 3)},
+    {OF(S(3)), .axis = -1, .to = S(3, 1)},
+    {OF(S(3, 4)), .axis = 1, .to = S(3, 1, 4)},
+    {OF(S(0)), .axis = -2, .to = S(1, 0)},
+    {OF(S(33, 65)), .axis = 2, .to = S(33, 65, 1)},
+    END,
+};
+
+static void expect_select(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)n;
+    const int ndim = x->shape.ndim, axis = c->axis < 0 ? c->axis + ndim : c->axis;
+    y->shape.ndim = ndim - 1;
+    for (int i = 0; i < ndim - 1; i++) y->shape.dims[i] = x->shape.dims[i + (i >= axis)];
+    for (int64_t e = 0; e < count_of(y->shape); e++) {
+        int64_t index[GR_MAX_NDIM], source[GR_MAX_NDIM];
+        index_of(y->shape, e, index);
+        for (int i = 0; i < ndim; i++) source[i] = index[i > axis ? i - 1 : i];
+        source[axis] = c->start < 0 ? c->start + x->shape.dims[axis] : c->start;
+        y->v[e] = x->v[element_of(x->shape, source)];
+    }
+}
+
+BUILD(b_transpose, gr_transpose(x[0], (int)c->start, (int)c->stop))
+BUILD(b_select, gr_select(x[0], c->axis, c->start))
+BUILD(b_squeeze, gr_squeeze(x[0], c->axes))
+BUILD(b_unsqueeze, gr_unsqueeze(x[0], c->axis))
+
 const row movement_rows[] = {
     {USE(chunk, "f", chunk_cases, expect_part), .integers = true, .composed = true},
     {USE(concat, "fff", concat_cases, expect_concat), .integers = true},
@@ -885,5 +940,9 @@ const row movement_rows[] = {
     {USE(triu, "f", triangle_cases, expect_triangle), .integers = true, .composed = true},
     {USE(unfold, "f", unfold_cases, expect_unfold), .integers = true},
     {USE(unfold_backward, "f", unfold_backward_cases, expect_unfold_backward), .layout_tolerance = 16},
+    {USE(transpose, "f", transpose_cases, expect_permute), .integers = true, .composed = true},
+    {USE(select, "f", select_cases, expect_select), .integers = true, .composed = true},
+    {USE(squeeze, "f", squeeze_cases, expect_reshape), .integers = true, .composed = true},
+    {USE(unsqueeze, "f", unsqueeze_cases, expect_reshape), .integers = true, .composed = true},
     {.name = NULL},
 };
