@@ -260,24 +260,33 @@ static void test_undefined_regions(void)
     gr_graph_destroy(g);
 }
 
-/* A wall in the gradient only: the loss is finite everywhere, its derivative NaN beyond 2. */
+/* A wall in the gradient only: beyond 2 the loss is finite, and lower than before, but its derivative is infinite. */
+typedef struct half_blind_problem {
+    gr_tensor x;
+    double goal;
+} half_blind_problem;
 static gr_tensor half_blind(gr_graph *g, void *user)
 {
-    const problem *p = user;
+    const half_blind_problem *p = user;
     const gr_tensor far = gr_greater(p->x, gr_scalar(g, GR_F64, 2)), zero = gr_sub(p->x, gr_detach(p->x));
     const gr_tensor root = gr_sqrt(
         gr_where(far, zero, gr_add_scalar(zero, 1))); /* 0 or 1, with slope infinity or 1/2 */
-    return total(gr_add(gr_square(gr_add_scalar(p->x, -1.75)), gr_sub(root, gr_scale(zero, 0.5))));
+    return total(gr_add(gr_square(gr_add_scalar(p->x, -p->goal)), gr_sub(root, gr_scale(zero, 0.5))));
 }
 static void test_gradient_not_finite(void)
 {
     gr_graph *g = gr_graph_create(NULL);
-    problem p = make_problem(g, GR_F64, 1, half_blind, NULL);
-    gr_write(p.x, (double[]){-10}, 1);
+    half_blind_problem p = {gr_param(g, "x", GR_F64, GR_SHAPE(1), (double[]){-10}), 1.75};
     gr_lbfgs_result r;
     CHECK(gr_lbfgs_minimize(g, half_blind, &p, &(gr_lbfgs_options){.change_tolerance = -1}, &r) == GR_OK);
     CHECK(r.stop == GR_LBFGS_GRADIENT);
     CHECK_NEAR(GR_AT(p.x, 0), 1.75, 1e-6);
+    for (double start = -10; start < 2; start += 1.9) {
+        p.goal = 5; /* out of reach */
+        gr_write(p.x, &start, 1);
+        CHECK(gr_lbfgs_minimize(g, half_blind, &p, NULL, &r) == GR_OK);
+        CHECK(isfinite(r.gradient_max) && GR_AT(p.x, 0) <= 2 && GR_AT(p.x, 0) > 1.9);
+    }
     gr_graph_destroy(g);
 }
 
@@ -458,6 +467,7 @@ typedef struct trap {
     int calls, fails_at, kind;
     double accepted[MOST], accepted_loss;
     gr_tensor kept[400];
+    double seen[400][MOST]; /* of each that was kept */
     int n_kept;
     ledger *books;
 } trap;
@@ -544,7 +554,10 @@ static gr_tensor hoarding(gr_graph *g, void *user)
 {
     trap *t = user;
     t->calls++;
-    if (t->n_kept < 400) t->kept[t->n_kept++] = gr_keep(t->p.x);
+    if (t->n_kept < 400) {
+        read_x(&t->p, t->seen[t->n_kept]);
+        t->kept[t->n_kept++] = gr_keep(t->p.x);
+    }
     if (t->calls == t->fails_at) {
         gr_graph_trim(g);
         t->books->fail_at = t->books->calls + 1;
@@ -570,9 +583,13 @@ static void test_memory_runs_out(void)
         CHECK(memcmp(x, t.accepted, 50 * sizeof *x) == 0);
         books.fail_at = 0;
         gr_graph_clear_error(g);
-        CHECK(GR_AT(t.kept[0], 0) == t.p.start[0]); /* what was kept is what it was */
         t.fails_at = 0;
         CHECK(gr_lbfgs_minimize(g, hoarding, &t, NULL, &r) == GR_OK && r.loss < 1e-8);
+        CHECK(t.n_kept > 100);
+        for (int i = 0; i < t.n_kept; i++) { /* what was kept is what it was */
+            const double *kept = gr_data(t.kept[i]);
+            CHECK(kept && memcmp(kept, t.seen[i], 50 * sizeof *kept) == 0);
+        }
         gr_graph_destroy(g);
         CHECK(ledger_balances(&books));
     }
@@ -777,6 +794,9 @@ static void test_shapes(void)
     CHECK(gr_lbfgs_minimize(g, mixed, NULL, NULL, &r) == GR_OK);
     CHECK_NEAR(gr_item(a), 2, 1e-7);
     CHECK_NEAR(GR_AT(c, 1, 2), -3, 1e-7);
+    const gr_tensor empty = gr_param_at(g, 1);
+    CHECK(gr_lbfgs_minimize(g, mixed, NULL, &(gr_lbfgs_options){.n = 1, .params = &empty}, &r) == GR_OK);
+    CHECK(r.stop == GR_LBFGS_GRADIENT && r.evaluations == 1);
     gr_graph_destroy(g);
 }
 
@@ -831,7 +851,7 @@ static void test_misuse(void)
     gr_write(p.x, (double[]){1, nan_, 1, 1}, 4);
     CHECK(gr_lbfgs_minimize(g, rosenbrock, &p, NULL, NULL) == GR_ERR_NOT_FINITE);
     expect(g, GR_ERR_NOT_FINITE, "lbfgs: the loss at the start is nan");
-    problem q = {.x = p.x};
+    half_blind_problem q = {.x = p.x};
     gr_write(p.x, (double[]){3, 1, 1, 1}, 4);
     CHECK(gr_lbfgs_minimize(g, half_blind, &q, NULL, NULL) == GR_ERR_NOT_FINITE);
     expect(g, GR_ERR_NOT_FINITE, "lbfgs: the gradient of x at the start is not finite");

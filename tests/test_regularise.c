@@ -332,10 +332,11 @@ static void test_memory_runs_out(void)
     gr_early_stopping *e = gr_early_stopping_create(g, &(gr_early_stopping_options){.keep_best = true}, 0,
                                                     NULL);
     CHECK(gr_early_stopping_update(e, 2, NULL) == GR_OK);
-    const gr_tensor shares = gr_keep(gr_early_stopping_copy(e, 1));
+    const gr_tensor share = gr_keep(gr_early_stopping_copy(e, 0)),
+                    shares = gr_keep(gr_early_stopping_copy(e, 1));
     gr_write(a, (double[]){7, 8}, 2);
     gr_graph_trim(g);
-    books.fail_at = books.calls + 1;
+    books.fail_at = books.calls + 2; /* there is memory for the first one */
     books.fail_after = true;
     CHECK(gr_early_stopping_update(e, 1, NULL) == GR_ERR_MEMORY);
     CHECK(GR_AT(gr_early_stopping_copy(e, 0), 0) == b_values[0] && gr_early_stopping_get(e).best == 2);
@@ -348,7 +349,7 @@ static void test_memory_runs_out(void)
     gr_graph_clear_error(g);
     books.fail_at = 0;
     CHECK(gr_early_stopping_restore(e) == GR_OK && GR_AT(a, 0) == b_values[0]);
-    CHECK(gr_is_valid(shares) && gr_is_valid(keeps));
+    CHECK(gr_is_valid(share) && gr_is_valid(shares) && gr_is_valid(keeps));
     gr_graph_destroy(g);
     CHECK(ledger_balances(&books));
 }

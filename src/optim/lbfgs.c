@@ -614,7 +614,7 @@ static bool iterate(run *r, gr_lbfgs_stop *stop)
     gr_lbfgs_step step = {0};
     if (open_history(l) != GR_OK || save_point(l) != GR_OK) return false;
     const double slope = choose_direction(r);
-    if (!search(r, slope, &step) || step.change_max == 0) {
+    if (!search(r, slope, &step)) {
         *stop = r->result.evaluations >= o->max_evaluations ? GR_LBFGS_MAX_EVALUATIONS : GR_LBFGS_NO_DECREASE;
         const bool retry = l->state.pairs > 0 && *stop == GR_LBFGS_NO_DECREASE;
         if (retry) l->state = (gr_lbfgs_state){0, 0}; /* once more, along the gradient */
