@@ -152,7 +152,8 @@ static void put_node(text *t, const symbols *s, const gri_node *node, int binds,
     if (symbol || depth > MOST_DEPTH) {
         put(t, symbol ? symbol : "...");
     } else if (!node->op || node->n_operands == 0) {
-        if (node->array.count == 1 || (!node->op && is_zero(s->g, node)))
+        const bool real = node->array.type == GR_F64;
+        if (real && (node->array.count == 1 || (!node->op && is_zero(s->g, node))))
             put_number(t, *(const double *)node->array.data);
         else {
             put(t, node->op ? node->op->name : "constant");
