@@ -20,24 +20,14 @@ static bool is_native(gri_elements e) { return e.bytes == 1 || e.big == host_is_
 
 bool gri_elements_type(gri_elements e, gr_type *type)
 {
-    switch (e.kind) {
-    case GRI_FLOAT:
-        *type = e.bytes == 8 ? GR_F64 : GR_F32;
-        return e.bytes >= 2;
-    case GRI_BRAIN_FLOAT:
-        *type = GR_F32;
-        return true;
-    case GRI_SIGNED:
-    case GRI_UNSIGNED:
-        *type = GR_I32;
-        return true;
-    case GRI_MASK:
-        *type = GR_BOOL;
-        return true;
-    case GRI_OPAQUE:
-        break;
-    }
-    return false;
+    static const gr_type types[] = {[GRI_FLOAT] = GR_F32,
+                                    [GRI_BRAIN_FLOAT] = GR_F32,
+                                    [GRI_SIGNED] = GR_I32,
+                                    [GRI_UNSIGNED] = GR_I32,
+                                    [GRI_MASK] = GR_BOOL};
+    if (e.kind == GRI_OPAQUE) return false;
+    *type = e.kind == GRI_FLOAT && e.bytes == 8 ? GR_F64 : types[e.kind];
+    return true;
 }
 
 gri_elements gri_elements_of(gr_type type)

@@ -161,12 +161,15 @@ void gri_json_put_string(gri_text *t, const char *string)
 {
     gri_text_put(t, "\"");
     for (; *string; string++) {
-        char text[8] = {*string};
-        const char *special = strchr(short_meanings, *string);
-        if (special && *string != '/')
-            snprintf(text, sizeof text, "\\%c", short_escapes[special - short_meanings]);
-        else if ((uint8_t)*string < 0x20)
-            snprintf(text, sizeof text, "\\u%04x", (unsigned)*string);
+        const char c = *string;
+        char text[8] = {c};
+        if ((uint8_t)c < 0x20 || c == '"' || c == '\\') {
+            const char *special = strchr(short_meanings, c);
+            if (special)
+                snprintf(text, sizeof text, "\\%c", short_escapes[special - short_meanings]);
+            else
+                snprintf(text, sizeof text, "\\u%04x", (unsigned)(uint8_t)c);
+        }
         gri_text_put(t, text);
     }
     gri_text_put(t, "\"");
