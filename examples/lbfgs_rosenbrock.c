@@ -127,31 +127,32 @@ static void print_table(int n, const journey *const *journeys)
     }
 }
 
+/* f goes from 0 to a thousand: its logarithm can be drawn. */
+static double log_value(double x, double y, void *user) { return log10(value(x, y, user) + 0.01); }
+
 static bool draw(const char *directory, int n, const journey *const *journeys)
 {
-    static const double levels[] = {0.1, 0.5, 2, 8, 30, 100, 300, 900};
-    plot_series series[4];
+    plot_class paths[4];
     for (int i = 0; i < n && i < 4; i++)
-        series[i] = (plot_series){.label = journeys[i]->name,
-                                  .x = journeys[i]->x,
-                                  .y = journeys[i]->y,
-                                  .n = journeys[i]->points,
-                                  .style = i == n - 1 ? PLOT_LINE_AND_POINTS : PLOT_LINE};
-    const plot_contours contours = {
-        .f = value, .n = sizeof levels / sizeof *levels, .levels = levels, .steps = 400};
-    const plot_options options = {
-        .title = "Rosenbrock's valley; contours at f = 0.1, 0.5, 2, 8, 30, 100, 300, 900",
-        .x_label = "x",
-        .y_label = "y",
-        .x_min = -1.5,
-        .x_max = 1.5,
-        .y_min = -0.6,
-        .y_max = 1.8,
-        .height = 640,
-        .contours = &contours};
+        paths[i] = (plot_class){.label = journeys[i]->name,
+                                .x = journeys[i]->x,
+                                .y = journeys[i]->y,
+                                .n = journeys[i]->points,
+                                .joined = true};
+    const plot_regions_options options = {.title = "Four ways through Rosenbrock's valley",
+                                          .x_label = "x",
+                                          .y_label = "y",
+                                          .bar_label = "log10(f + 0.01)",
+                                          .x_min = -1.5,
+                                          .x_max = 1.5,
+                                          .y_min = -0.8,
+                                          .y_max = 2.2,
+                                          .contours = 2,
+                                          .steps = 200,
+                                          .size = 600};
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/lbfgs_rosenbrock.svg", directory);
-    if (!plot_write(path, &options, n, series)) {
+    if (!plot_regions(path, &options, log_value, NULL, n, paths)) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
         return false;
     }

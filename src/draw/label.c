@@ -1,5 +1,6 @@
 /* What the nodes of a drawing say. A label is a table of one column: dot gives lines of mixed size room only
-   then. */
+   then. A blank between letters of two kinds ends the first of them, for where letters change dot begins a text of its
+   own in an SVG, and those who show that drop blanks that a text begins with. */
 #include "draw/picture.h"
 #include "draw/table.h"
 
@@ -46,22 +47,18 @@ static void put_heading(gri_picture *p, const gri_item *item)
     const gri_node *node = item->node;
     const gr_array *a = &node->array;
     const bool value = a->ndim == 0 && shows_values(p, item);
+    const bool made = node->op && (node->op->arity != 0 || !value); /* "2" says more than "full = 2" */
     if (node->name) {
         gri_put(p, "<B>");
         gri_text_escaped(&p->text, node->name, GRI_NAME_CHARACTERS, false);
-        gri_put(p, "</B>");
+        gri_put(p, made || value ? " </B>= " : "</B>");
     }
-    const bool made = node->op && (node->op->arity != 0 || !value); /* "2" says more than "full = 2" */
-    if (made) {
-        if (node->name) gri_put(p, " = ");
-        gri_text_escaped(&p->text, node->op->name, GRI_NAME_CHARACTERS, false);
-    }
-    const bool bare = !node->name && !made;
-    if (bare && !value) gri_put(p, "constant");
-    if (value) {
-        if (!bare) gri_put(p, " = ");
+    if (made) gri_text_escaped(&p->text, node->op->name, GRI_NAME_CHARACTERS, false);
+    if (made && value) gri_put(p, " = ");
+    if (value)
         gri_put_element(p, a, is_gradient(item));
-    }
+    else if (!node->name && !made)
+        gri_put(p, "constant");
     put_kind(p, a);
 }
 
@@ -94,22 +91,19 @@ static void put_gradient(gri_picture *p, const gri_item *item)
     if (p->options.hide_gradients || item->flags & (GRI_ITEM_FOLDED | GRI_ITEM_READ)) return;
     if ((!has_gradient(node) && !node->gradient) || node->array.count == 0) return;
     put_row_break(p);
-    gri_put(p, "<I>gradient</I>");
     if (!node->gradient) {
-        gri_put(p, ": not computed");
+        gri_put(p, "<I>gradient</I>: not computed");
         return;
     }
     const gr_array *a = &gri_kept_node(p->g, node->gradient)->array;
-    if (a->count == 1) {
-        gri_put(p, " ");
-        gri_put_element(p, a, true);
-    } else if (in_full(p, a)) {
-        gri_put(p, "<BR/>");
+    const bool rows = a->count > 1 && in_full(p, a);
+    gri_put(p, rows ? "<I>gradient</I><BR/>" : "<I>gradient </I>");
+    if (rows)
         gri_put_rows(p, a, gri_style_of(p, a, true));
-    } else {
-        gri_put(p, " ");
+    else if (a->count == 1)
+        gri_put_element(p, a, true);
+    else
         gri_put_norm(p, a);
-    }
 }
 
 static void put_name_or(gri_picture *p, const gri_node *node, const char *otherwise)

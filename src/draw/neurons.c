@@ -182,11 +182,11 @@ static gri_number_style style(const gri_picture *p, bool sign)
     return (gri_number_style){p->options.digits, sign};
 }
 
-/* " = 0.15" */
+/* "= 0.15" */
 static void put_value(gri_picture *p, const gri_scalar *node)
 {
     if (p->options.hide_values) return;
-    gri_put(p, " = ");
+    gri_put(p, "= ");
     gri_put_number(p, node->value, style(p, false));
 }
 
@@ -196,6 +196,7 @@ static void put_written(gri_picture *p, uint32_t i, const char *before, const ch
     const gri_scalars *s = &p->neurons->s;
     gri_put(p, before);
     gri_put_scalar(&p->text, s, i, GRI_LABEL);
+    if (!p->options.hide_values) gri_put(p, " ");
     put_value(p, &s->node[i]);
     if (p->options.hide_gradients) return;
     gri_put(p, between);
@@ -216,12 +217,14 @@ static void put_neuron_label(gri_picture *p, const gri_item *item, uint32_t i)
     if (nameless) {
         gri_put_number(p, node->value, style(p, false));
     } else {
+        const bool made = node->named && !node->leaf, value = !p->options.hide_values;
         gri_put(p, "<B>");
         gri_put_scalar(&p->text, s, i, GRI_LABEL);
-        gri_put(p, "</B>");
-        if (node->named && !node->leaf) {
-            gri_put(p, " = ");
+        gri_put(p, made || value ? " </B>" : "</B>"); /* the blank: see label.c */
+        if (made) {
+            gri_put(p, "= ");
             gri_text_escaped(&p->text, item->node->op->name, GRI_NAME_CHARACTERS, false);
+            if (value) gri_put(p, " ");
         }
         put_value(p, node);
     }
