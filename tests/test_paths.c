@@ -215,11 +215,14 @@ static void test_bundles(void)
     p = gr_paths_create(gr_tanh(doubled(w, 1, 0.5)), w, NULL); /* of two there is nothing to be said */
     CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
     CHECK(!strstr(text, "all paths") && !strstr(text, "paths 1") && strstr(text, ">on several paths</TD>"));
-    const gr_tensor v = gr_param(g, "v", GR_F64, GR_SHAPE(12), NULL); /* 12 paths, and 9 looks */
+    const gr_tensor v = gr_param(g, "v", GR_F64, GR_SHAPE(12), NULL); /* 12 paths, and 6 looks */
     const gr_tensor sum = gr_named(gr_sum(gr_mul(v, w), GR_ALL_AXES, false), "y");
     p = gr_paths_create(sum, w, &(gr_paths_options){.top = 12});
     CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
     CHECK_TEXT(text, "<TR><TD>path 12</TD></TR>");
+    p = gr_paths_create(sum, w, &(gr_paths_options){.top = 6});
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK(!strstr(text, "<TR><TD>path "));
     gr_graph_destroy(g);
 }
 
@@ -592,6 +595,15 @@ static void draw(const gr_paths *p, const char *name, gr_paths_format format)
     CHECK(p && gr_paths_write_file(p, path, &format) == GR_OK);
 }
 
+/* What LaTeX compiles: names of all kinds, long names, long sums. */
+static void write_document(const gr_paths *p, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, DRAWINGS "/%s.tex", name);
+    CHECK(p && gr_paths_write_file(p, path, &(gr_paths_format){.form = GR_PATHS_LATEX, .document = true}) ==
+                   GR_OK);
+}
+
 /* What is rendered, and looked at. */
 static void test_drawings(void)
 {
@@ -610,6 +622,10 @@ static void test_drawings(void)
     const gr_tensor q = gr_param(g, "<q>\\N\n\xff|{}", GR_F64, GR_SCALAR, (double[]){-0.5});
     draw(gr_paths_create(gr_named(gr_mul(gr_relu(q), q), "\"y\""), q, NULL), "paths_odd_names",
          (gr_paths_format){.digits = 17});
+    write_document(gr_paths_create(gr_named(gr_mul(gr_relu(q), q), "#$%&~_^\\{}"), q, NULL),
+                   "paths_odd_names");
+    write_document(gr_paths_create(doubled(v, 60, 0.4), v, &(gr_paths_options){.top = 12}), "paths_many");
+    write_document(gr_paths_create(gr_log_softmax(n.net_o, 1), n.w1, NULL), "paths_log_softmax");
     /* the same weight in two time steps, and a third path past them */
     const gr_tensor x = gr_named(gr_constant(g, GR_F64, GR_SCALAR, (double[]){0.5}), "x");
     gr_tensor h = gr_named(gr_tanh(gr_named(gr_mul(v, x), "a1")), "h1");

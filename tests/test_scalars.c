@@ -248,6 +248,7 @@ static void test_names_for_latex(void)
     check_name("权", GRI_LATEX, "\\mathrm{U{+}6743}");
     check_name("a\n\xff", GRI_LATEX, "a?\\mathrm{U{+}00FF}");
     check_name("权\n\xffw", GRI_PLAIN, "???w");
+    check_name("w\u202Eb", GRI_PLAIN, "w?b");
     check_name("<w>", GRI_LABEL, "&#60;w&#62;");
 }
 

@@ -163,12 +163,12 @@ typedef enum gr_paths_extent {
 /* A zeroed structure, or NULL, gives the defaults.
 
    In the drawing arrows lead from `of` down to `by`, as backward goes. Path 1 is solid, 2 dashed, 3 dotted, 4 to 6 the same
-   but thinner, 7 to 9 hairlines; an edge of several listed paths is drawn as parallel lines, one for each of the first four;
-   colours (the palette of Okabe and Ito, 2002) only repeat that. Where lines cannot say which paths lead along an edge, its
-   label does: "paths 2, 3", "all paths". `by` has a thick line, `of` a double one. An edge whose derivative is 0 ends in a
-   bar. Edges carry symbol and number. Numbers say what they are made of, if that is short: a sum of terms of up to two
-   factors, or one operation. What is on no path and only a factor, a term, or what something is compared with
-   (1/2 (o - t)^2), is not a node: it is written where it acts. Clusters are name scopes. A table below lists the paths. */
+   but thinner; an edge of several listed paths is drawn as parallel lines, one for each of the first four; colours (the
+   palette of Okabe and Ito, 2002) only repeat that. Where lines cannot say which paths lead along an edge, its label does:
+   "paths 2, 3", "all paths". `by` has a thick line, `of` a double one. An edge whose derivative is 0 ends in a bar. Edges
+   carry symbol and number. Numbers say what they are made of, if that is short: a sum of terms of up to two factors, or
+   one operation. What is on no path and only a factor, a term, or what something is compared with (1/2 (o - t)^2), is
+   not a node: it is written where it acts. Clusters are name scopes. A table below lists the paths. */
 typedef struct gr_paths_format {
     gr_paths_form form;
     int digits;             /* significant digits of numbers, 1 to 17; 0: 6. See NUMBERS */

@@ -13,7 +13,7 @@ enum {
     DARK = 3, /* colours of it that letters can have */
     STYLES = 3,
     LINES = 4,
-    LOOKS = 3 * STYLES, /* that paths can be told apart by, without colour */
+    LOOKS = 2 * STYLES, /* that paths can be told apart by, without colour */
     FACTORS = 9,
     FORMULA_COLUMNS = 26,
     TITLE_CHARACTERS = 400
@@ -66,10 +66,7 @@ static const char *colour_of(uint32_t route) { return palette[route % PALETTE]; 
 /* Of letters: the colour, if it is a dark one. */
 static const char *ink_of(uint32_t route) { return route % PALETTE < DARK ? colour_of(route) : "#333333"; }
 static const char *style_of(uint32_t route) { return styles[route % STYLES]; }
-static const char *width_of(uint32_t route)
-{
-    return route < STYLES ? "3" : route < 2 * STYLES ? "1.8" : "1";
-}
+static const char *width_of(uint32_t route) { return route < STYLES ? "3" : "1.5"; }
 
 /* A piece of the line, for the table. */
 static void put_sample(const drawing *d, uint32_t route)
@@ -79,6 +76,7 @@ static void put_sample(const drawing *d, uint32_t route)
     static const char *const ascii[STYLES] = {"---", "- -", ". ."};
     const uint32_t style = route % STYLES;
     gri_text_symbol(&d->w->text, route < STYLES ? thick[style] : thin[style], ascii[style]);
+    if (route >= STYLES && d->w->text.ascii) put(d, " thin");
 }
 
 /* ---- What is drawn ---- */
