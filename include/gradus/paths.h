@@ -121,8 +121,9 @@ typedef struct gr_paths {
     double more_sum;
     double total;     /* the sum of all products */
     double magnitude; /* the sum of their magnitudes: what is cancelled if it is larger than |total| */
-    /* What backward gives, got by a walk over the tensors: equal to the total but for rounding. Not there if `of` or
-       `by` does not require a gradient. Hooks are not called. */
+    /* What backward gives, got by a walk over the tensors: equal to the total but for rounding, and where an infinity or NaN
+       met a derivative that is 0, which ends a path. Not there if `of` or `by` does not require a gradient. Hooks are not
+       called. */
     bool has_gradient;
     double gradient;
     struct gri_derivation *inside;
