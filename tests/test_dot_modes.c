@@ -772,7 +772,7 @@ static void test_golden_scalars(void)
     check_golden(e, "scalars", &options);
     char *text = text_of(e, &options);
     CHECK_TEXT(text, "[label=<w1 = 0.15<BR/><I>grad +0.000438568</I>>];"); /* as the books have it */
-    CHECK_TEXT(text, "[label=<w5 = 0.4<BR/><I>grad +0.082167</I>>];");
+    CHECK_TEXT(text, "[label=<w5 = 0.4<BR/><I>grad +0.0821670</I>>];");
     CHECK(count_of(text, "+ b1 = 0.35 &#160;<I>grad +0.0187256</I>") == 2 && count_of(text, "<B>b1") == 0);
     CHECK(count_of(text, "matmul") == 0); /* a part of net_h and net_o */
     free(text);

@@ -10,6 +10,7 @@
  * The graph is not changed.
  */
 #include "gradus/summary.h"
+#include "draw/output.h"
 #include "draw/table.h"
 #include "graph/graph.h"
 
@@ -726,46 +727,23 @@ static gr_status finish(summary *s, gr_writer *to, void *user)
     return s->status;
 }
 
+/* A gri_draw. */
+static gr_status draw(void *s, gr_writer *to, void *user) { return finish(s, to, user); }
+
 gr_status gr_model_summary(gr_tensor root, gr_writer *to, void *user, const gr_summary_options *options)
 {
     summary s;
-    gr_status status = begin(&s, root, options);
-    if (status != GR_OK) return status;
-    if (!to) return gri_fail(s.g, GR_ERR_ARGUMENT, "model_summary: NULL for the writer");
-    status = finish(&s, to, user);
-    return status == GR_ERR_IO ? gri_fail(s.g, status, "model_summary: the writer did not take the text")
-                               : status;
-}
-
-typedef struct string {
-    char *to;
-    size_t room, length;
-} string;
-
-static bool write_string(const char *text, size_t length, void *user)
-{
-    string *s = user;
-    if (s->length < s->room) {
-        const size_t left = s->room - s->length;
-        memcpy(s->to + s->length, text, length < left ? length : left);
-    }
-    s->length += length;
-    return true;
+    const gr_status status = begin(&s, root, options);
+    return status == GR_OK ? gri_output(s.g, "model_summary", draw, &s, to, user) : status;
 }
 
 gr_status gr_model_summary_string(gr_tensor root, char *to, size_t room, size_t *length,
                                   const gr_summary_options *options)
 {
-    string text = {to, room > 0 ? room - 1 : 0, 0};
     summary s;
-    gr_status status = begin(&s, root, options);
-    if (status == GR_OK && room > 0 && !to)
-        status = gri_fail(s.g, GR_ERR_ARGUMENT, "model_summary: NULL for the text");
-    if (status == GR_OK) status = finish(&s, write_string, &text);
-    if (status != GR_OK) text.length = 0;
-    if (to && room > 0) to[text.length < text.room ? text.length : text.room] = '\0';
-    if (length) *length = text.length;
-    return status;
+    const gr_status status = begin(&s, root, options);
+    return status == GR_OK ? gri_output_string(s.g, "model_summary", draw, &s, to, room, length)
+                           : gri_output_nothing(status, to, room, length);
 }
 
 gr_status gr_model_count(gr_tensor root, gr_model_totals *totals)
