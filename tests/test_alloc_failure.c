@@ -175,6 +175,28 @@ static double randomness(gr_graph *g)
     return sum_of(gr_gradient(p)) + sum_of(gr_uniform(g, GR_F64, GR_SHAPE(3), 0, 1));
 }
 
+static double losing(gr_graph *g)
+{
+    static const int32_t label[] = {2, -1, 0, 5, 3};
+    const gr_tensor p = parameter(g, "logits", GR_SHAPE(5, 6)), slopes = parameter(g, "slopes", GR_SHAPE(6));
+    const gr_scope scope = gr_scope_begin(g); /* of the labels */
+    const gr_tensor labels = gr_constant(g, GR_I32, GR_SHAPE(5), label);
+    const gr_tensor x = gr_prelu(gr_gelu(p), slopes), y = gr_clamp(gr_maxout(x, 2, 1), 0.01, 0.99);
+    gr_tensor loss = gr_softmax_cross_entropy_with(
+        x, labels,
+        &(gr_loss_options){
+            .ignore = true, .ignore_index = -1, .label_smoothing = 0.1, .class_weights = gr_square(slopes)});
+    const gr_tensor t = gr_full(g, GR_F64, GR_SHAPE(5, 3), 0.25);
+    loss = gr_add(loss, gr_add(gr_bce(y, t), gr_add(gr_huber(y, t), gr_cosine_loss(y, t))));
+    loss = gr_add(loss, gr_multi_margin_with(x, gr_full(g, GR_I32, GR_SHAPE(5), 1),
+                                             &(gr_loss_options){.reduction = GR_REDUCE_BATCH_MEAN}));
+    loss = gr_add(loss, gr_triplet_margin(y, t, gr_logaddexp(t, gr_atan2(y, t))));
+    gr_backward(loss);
+    const double result = gr_item(loss);
+    gr_scope_end(scope, 0, NULL);
+    return result + sum_of(gr_gradient(p)) + sum_of(gr_gradient(slopes));
+}
+
 static double many_parameters(gr_graph *g)
 {
     char name[16];
@@ -633,6 +655,7 @@ static const scenario scenarios[] = {
     {"moving", moving},
     {"solving", solving},
     {"randomness", randomness},
+    {"losing", losing},
     {"many_parameters", many_parameters},
 };
 

@@ -55,6 +55,34 @@ typedef struct binary_reference {
 #include "reference/activations.h"
 
 #define LENGTH(TABLE) (int)(sizeof(TABLE) / sizeof *(TABLE))
+
+typedef struct loss_reference {
+    const char *name;
+    struct {
+        gr_tensor (*two)(gr_tensor y, gr_tensor target, const gr_loss_options *o);
+        gr_tensor (*three)(gr_tensor a, gr_tensor b, gr_tensor c, const gr_loss_options *o);
+    } f;
+    gr_loss_options o;         /* of the weights, handles that stand for those of the tables */
+    const double *operands[3]; /* [3, 4] each */
+    const int32_t *labels;     /* [3], in place of a second operand */
+    int n;
+    const double *value, *by[3];
+} loss_reference;
+#define REFERENCE1(KEY) \
+    LENGTH(KEY##_value), KEY##_value, { KEY##_by_0 }
+#define REFERENCE2(KEY) \
+    LENGTH(KEY##_value), KEY##_value, { KEY##_by_0, KEY##_by_1 }
+#define REFERENCE3(KEY) \
+    LENGTH(KEY##_value), KEY##_value, { KEY##_by_0, KEY##_by_1, KEY##_by_2 }
+#define STAND_IN   \
+    {              \
+        NULL, 1, 0 \
+    }
+#define CLASS_WEIGHTS   STAND_IN
+#define POSITIVE_WEIGHT STAND_IN
+
+#include "reference/losses.h"
+
 enum { MOST = 64 };
 
 static gr_graph *g;
@@ -194,6 +222,38 @@ static void activations(gr_type type)
     along_axes(type);
 }
 
+/* ---- Losses ---- */
+
+static void check_loss(const loss_reference *r, gr_type type)
+{
+    gr_tensor x[3], by[3], weights;
+    gr_loss_options o = r->o;
+    int n = 0;
+    for (; n < 3 && r->operands[n]; n++) x[n] = leaf(GR_SHAPE(3, 4), r->operands[n], type);
+    weights = leaf(GR_SHAPE(4), o.class_weights.index ? loss_class_weights : loss_positive_weight, type);
+    if (o.class_weights.index) o.class_weights = weights;
+    if (o.positive_weight.index) o.positive_weight = weights;
+    const gr_tensor labels = r->labels ? gr_constant(g, GR_I32, GR_SHAPE(3), r->labels) : GR_NONE;
+    const gr_tensor y = r->f.three ? r->f.three(x[0], x[1], x[2], &o)
+                                   : r->f.two(x[0], r->labels ? labels : x[1], &o);
+    const gr_tensor u = o.reduction == GR_REDUCE_NONE ? alternating(y) : gr_ones(g, type, GR_SCALAR);
+    CHECK(gr_ndim(y) == (r->n == 12 ? 2 : r->n == 3 ? 1 : 0));
+    for (int record = 0; record < 2; record++) {
+        gr_grad(1, &y, n, x, &u, &(gr_grad_options){.record = record == 1, .retain = true}, by);
+        check_array(r->name, y, r->value, r->n);
+        for (int k = 0; k < n; k++) check_array(r->name, by[k], r->by[k], 12);
+    }
+    for (int k = 0; k < n; k++) gr_release(x[k]);
+    gr_release(weights);
+    if (r->labels) gr_release(labels);
+    gr_graph_reset(g);
+}
+
+static void of_losses(gr_type type)
+{
+    for (int i = 0; i < LENGTH(losses); i++) check_loss(&losses[i], type);
+}
+
 static void in_both_types(void (*test)(gr_type type))
 {
     for (int i = 0; i < 2; i++) {
@@ -206,10 +266,12 @@ static void in_both_types(void (*test)(gr_type type))
 
 static void test_elementwise(void) { in_both_types(elementwise); }
 static void test_activations(void) { in_both_types(activations); }
+static void test_losses(void) { in_both_types(of_losses); }
 
 int main(void)
 {
     RUN(test_elementwise);
     RUN(test_activations);
+    RUN(test_losses);
     return TEST_EXIT;
 }

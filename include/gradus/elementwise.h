@@ -66,6 +66,9 @@ GR_API gr_tensor gr_asinh(gr_tensor x); /* arsinh x; dy/dx = 1/(x^2 + 1)^(1/2) *
 GR_API gr_tensor gr_acosh(gr_tensor x); /* arcosh x; NaN below 1. dy/dx = 1/(x^2 - 1)^(1/2): inf at 1 */
 GR_API gr_tensor gr_atanh(gr_tensor x); /* artanh x; inf at 1, -inf at -1. dy/dx = 1/(1 - x^2): inf at both */
 
+/* ln cosh x, exact near 0 and without overflow; dy/dx = tanh x. */
+GR_API gr_tensor gr_log_cosh(gr_tensor x);
+
 GR_API gr_tensor gr_erf(gr_tensor x);  /* 2/pi^(1/2) times the integral of e^-t^2 from 0 to x; dy/dx = 2/pi^(1/2) e^-x^2 */
 GR_API gr_tensor gr_erfc(gr_tensor x); /* 1 - erf x, exact where erf x is nearly 1; dy/dx = -2/pi^(1/2) e^-x^2 */
 
@@ -104,6 +107,12 @@ GR_API gr_tensor gr_atan2(gr_tensor a, gr_tensor b);
    dy/da = 1, dy/db = -trunc(a/b) or -floor(a/b), also where they jump. */
 GR_API gr_tensor gr_fmod(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_remainder(gr_tensor a, gr_tensor b);
+
+/* Binary cross-entropy: -b ln a - (1 - b) ln(1 - a) of a probability a in [0, 1] for a target b in [0, 1]. gr_bce in loss.h is
+   its mean.
+   Logarithms are -100 at least; dy/da = (1 - b)/(1 - a) - b/a, where the divisors are 1e-12 at least; dy/db =
+   ln(1 - a) - ln a. NaN for an a outside [0, 1]. */
+GR_API gr_tensor gr_log_loss(gr_tensor a, gr_tensor b);
 
 /* (1 - w) a + w b: from a at w = 0 to b at w = 1, exact at both ends; w is not limited to [0, 1]. dy/da = 1 - w,
    dy/db = w, dy/dw = b - a. All three broadcast. */

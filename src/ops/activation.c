@@ -156,8 +156,8 @@ GRI_UNARY(silu, "y = x / (1 + e^-x)", GRI_CHAIN_MUL(x, SIGMOID), silu_rule(gy, x
 /* The gate tanh(softplus(x)) is n / (n + 2) with n = e^x (e^x + 2), its derivative 4 e^x (e^x + 1) / (n + 2)^2. With
    e^x = a/b, the larger of a and b being 1, nothing overflows: one exponential, where the composition takes three
    functions. */
-#define MISH_A            GRI_EITHER(x < 0, exp(-fabs(x)), GRI_LIKE(x, 1.0))
-#define MISH_B            GRI_EITHER(x < 0, GRI_LIKE(x, 1.0), exp(-fabs(x)))
+#define MISH_A       GRI_EITHER(x < 0, exp(-fabs(x)), GRI_LIKE(x, 1.0))
+#define MISH_B       GRI_EITHER(x < 0, GRI_LIKE(x, 1.0), exp(-fabs(x)))
 #define MISH_DIVISOR (MISH_A * (MISH_A + 2 * MISH_B) + 2 * MISH_B * MISH_B)
 #define MISH_GATE    (MISH_A * (MISH_A + 2 * MISH_B) / MISH_DIVISOR)
 #define MISH_SLOPE   (4 * MISH_A * (MISH_A + MISH_B) * MISH_B * MISH_B / (MISH_DIVISOR * MISH_DIVISOR))

@@ -76,6 +76,8 @@
     X(log10)              \
     X(log1p)              \
     X(log2)               \
+    X(log_cosh)           \
+    X(log_loss)           \
     X(log_softmax)        \
     X(logaddexp)          \
     X(logical_and)        \

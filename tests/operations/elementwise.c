@@ -74,6 +74,8 @@ static double f_round(double x)
 }
 static double f_heaviside(double x, double v) { return fabs(x) <= 0.5 ? v : x > 0; }
 static double f_logaddexp(double a, double b) { return log(exp(a) + exp(b)); }
+static double f_log_cosh(double x) { return log(cosh(x)); }
+static double f_log_loss(double a, double b) { return -b * log(a) - (1 - b) * log(1 - a); }
 static double f_fmod(double a, double b) { return a + 6.92 - 7 * b; }      /* the quotient is 7.25 to 7.75 */
 static double f_remainder(double a, double b) { return a + 6.92 - 8 * b; } /* of a + 6.92 by -b */
 static double f_less_zero(double x) { return x < 0; }
@@ -153,6 +155,8 @@ const row elementwise_rows[] = {
     {COMPARISON(less)},
     {COMPARISON(less_equal)},
     {UNARY(log, log), .low = 0.2, .high = 4},
+    {UNARY(log_cosh, f_log_cosh)},
+    {BINARY(log_loss, f_log_loss), .low = 0.1, .high = 0.9},
     {UNARY(log10, log10), .low = 0.2, .high = 4},
     {UNARY(log1p, log1p), .low = -0.8, .high = 3},
     {UNARY(log2, log2), .low = 0.2, .high = 4},

@@ -10,6 +10,7 @@ const row *const families[] = {
     linalg_rows,
     creation_rows,
     neural_rows,
+    loss_rows,
     NULL,
 };
 /* clang-format on */

@@ -111,6 +111,7 @@ extern const row reduction_rows[];
 extern const row movement_rows[];
 extern const row linalg_rows[];
 extern const row creation_rows[];
+extern const row loss_rows[];
 extern const row neural_rows[];
 
 /* All of them; ends with NULL. */
