@@ -222,6 +222,7 @@ static const test_case diagonal_cases[] = {
     {OF(S(3, 3)), .axes = AXES(0, 1), .step = 0},      {OF(S(3, 4)), .axes = AXES(0, 1), .step = 1},
     {OF(S(3, 4)), .axes = AXES(0, 1), .step = -2},     {OF(S(3, 4)), .axes = AXES(1, 0), .step = 1},
     {OF(S(3, 4)), .axes = AXES(0, 1), .step = 4},      {OF(S(3, 4)), .axes = AXES(0, 1), .step = -3},
+    {OF(S(4, 2)), .axes = AXES(0, 1), .step = -1},     {OF(S(2, 5)), .axes = AXES(0, 1), .step = 1},
     {OF(S(2, 3, 4)), .axes = AXES(-2, -1), .step = 0}, {OF(S(2, 3, 4)), .axes = AXES(0, 2), .step = 2},
     {OF(S(2, 3, 4)), .axes = AXES(2, 1), .step = -1},  {OF(S(0, 3)), .axes = AXES(0, 1), .step = 0},
     {OF(S(2, 0)), .axes = AXES(0, 1), .step = 1},      {OF(S(1, 1)), .axes = AXES(0, 1), .step = 0},
