@@ -1,6 +1,6 @@
 /*
- * Pooling, a row of windows at a time: the inner loops go along the row, so that they vectorise. Means are summed in
- * double, first over the rows of the windows, then over their columns.
+ * Pooling, a row of windows at a time: the inner loops go along the row, so that they vectorise. Means are
+ * summed in double, first over the rows of the windows, then over their columns.
  */
 #include "ops/kernels/pooling.h"
 #include "ops/kernels/windows.h"
