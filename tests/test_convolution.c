@@ -1,7 +1,7 @@
 /*
- * The kernels of convolutions against six loops, over many geometries, sizes at which slabs are cut, instruction sets
- * and numbers of threads; what the operations say about operands that do not fit. The rows of the table (operations/) have
- * the small cases and the derivatives.
+ * The kernels of convolutions against six loops, over many geometries, sizes at which slabs are cut,
+ * instruction sets and numbers of threads; what the operations say about operands that do not fit. The rows of
+ * the table (operations/) have the small cases and the derivatives.
  */
 #include "gradus.h"
 #include "test.h"
@@ -73,7 +73,8 @@ static void define(const form *f, gri_conv_side side, double *to)
                 }
 }
 
-/* The elements in the type of the kernel, in memory aligned as that of graphs; `fill`: what is to be overwritten. */
+/* The elements in the type of the kernel, in memory aligned as that of graphs; `fill`: what is to be
+   overwritten. */
 static void *typed(const double *v, int64_t n, bool is_f64, bool fill)
 {
     void *block = aligned_alloc(64, ((size_t)n * 8 + 127) / 64 * 64);

@@ -110,8 +110,9 @@ typedef struct reference {
 #define SHAPES(...) \
     (int)(sizeof((const gr_shape[]){__VA_ARGS__}) / sizeof(gr_shape)), { __VA_ARGS__ }
 
-/* From PyTorch 2.15 in f64: of each tensor two sums with weights, the first and the last element; gradients of the sum of
-   the result times cotangent(e). Its weights of attention and recurrent layers are the transposed ones. */
+/* From PyTorch 2.15 in f64: of each tensor two sums with weights, the first and the last element; gradients of
+   the sum of the result times cotangent(e). Its weights of attention and recurrent layers are the transposed
+   ones. */
 static const reference references[] = {
     {NAMED(conv1d),
      SHAPES(S(2, 4, 9), S(6, 2, 3), S(6)),
@@ -349,8 +350,8 @@ static void check_figures(gr_tensor t, const double *expected, double tolerance)
         CHECK_NEAR(figures[i], expected[i], tolerance * (i < 2 ? size : fmax(1, size)));
 }
 
-/* The variance of batch_norm_given is made of its operand in the case; in the reference it was the operand: the sign
-   of the elements, which is what the absolute value has as its derivative. */
+/* The variance of batch_norm_given is made of its operand in the case; in the reference it was the operand: the
+   sign of the elements, which is what the absolute value has as its derivative. */
 static gr_tensor unsigned_gradient(const reference *r, int k, gr_tensor x, gr_tensor gradient)
 {
     return r->f == batch_norm_given && k == 2 ? gr_mul(gradient, gr_sign(x)) : gradient;
@@ -431,6 +432,10 @@ static void test_conv_layers(void)
     CHECK(gr_dim(y, 1) == 6 && gr_dim(y, 2) == 5 && gr_dim(y, 3) == 6);
     CHECK(GR_AT(y, 1, 5, 4, 5) == GR_AT(same, 1, 5, 4, 5));
     CHECK(strcmp(gr_name_scope_of(y), "conv1") == 0);
+    gr_conv_layer bare = gr_conv2d_layer_create(g, "bare", GR_F64, 4, 6, (int64_t[]){3, 2}, &o, NULL);
+    gr_release(bare.bias);
+    bare.bias = GR_NONE;
+    CHECK(gr_is_valid(gr_conv_layer_forward(bare, x)));
     const gr_conv_layer t = gr_conv_transpose2d_layer_create(
         g, "up", GR_F64, 4, 6, (int64_t[]){2, 2}, &(gr_conv_options){.stride = {2, 2}, .groups = 2}, NULL);
     CHECK(gr_dim(gr_conv_layer_forward(t, x), 1) == 6 && gr_dim(t.weight, 1) == 3);

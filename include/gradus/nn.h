@@ -1,7 +1,8 @@
 /*
- * Layers, initialisers and, in loss.h, losses, composed from the operations of ops.h: nothing here has a derivative rule
- * of its own, and nothing here could not be written in your program. Here are those that every network has; layers.h has
- * convolutions and embeddings, normalisation.h, attention.h and recurrent.h the rest. nn.h includes all of them.
+ * Layers, initialisers and, in loss.h, losses, composed from the operations of ops.h: nothing here has a
+ * derivative rule of its own, and nothing here could not be written in your program. Here are those that every
+ * network has; layers.h has convolutions and embeddings, normalisation.h, attention.h and recurrent.h the rest.
+ * nn.h includes all of them.
  *
  * A layer is a value: a few handles to parameters that the graph owns. Copy it, pass it, forget it.
  *
@@ -25,8 +26,8 @@ GR_BEGIN_DECLS
 
 /* Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
    version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
-   the layer need a weight of shape [n_in, n_out], or that of a convolution, [out, in, kernel...], of which n_in is in times the
-   elements of the kernel, n_out likewise (GR_ERR_SHAPE).
+   the layer need a weight of shape [n_in, n_out], or that of a convolution, [out, in, kernel...], of which n_in
+   is in times the elements of the kernel, n_out likewise (GR_ERR_SHAPE).
 
      name            distribution                          source
      xavier_uniform  U(-a, a), a = sqrt(6/(n_in + n_out))  Glorot and Bengio, 2010

@@ -59,8 +59,8 @@ gr_status gr_init_uniform(gr_tensor w, double low, double high)
 
 /* ---- Scaled by the size of the layer ---- */
 
-/* The units that a weight leads from and to: of [in, out], or of the weight of a convolution, [out, in, kernel...], which has
-   its kernel's elements for each. */
+/* The units that a weight leads from and to: of [in, out], or of the weight of a convolution, [out, in,
+   kernel...], which has its kernel's elements for each. */
 static void count_units(const gr_shape *shape, double *from, double *to)
 {
     const bool kernel = shape->ndim > 2;

@@ -7,7 +7,8 @@
 
 /* ---- Convolutions ---- */
 
-/* channels: the two of the weight's shape before the division by the groups, which is that of the second; bias: of the result. */
+/* channels: the two of the weight's shape before the division by the groups, which is that of the second; bias:
+   of the result. */
 static gr_conv_layer make(gr_graph *g, const char *call, const char *name, gr_type type, gr_shape weight,
                           int64_t bias, const gr_conv_options *options, gr_convolution *convolve,
                           gr_initializer *init)

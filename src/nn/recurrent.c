@@ -1,7 +1,7 @@
 /*
- * Recurrent layers. A sequence is cut in halves until few steps are left, and the results of the halves are joined: the
- * gradient of one step out of a sequence of T is as large as the sequence, so steps taken out of the whole one by one would
- * cost T^2, and in halves they cost T log T.
+ * Recurrent layers. A sequence is cut in halves until few steps are left, and the results of the halves are
+ * joined: the gradient of one step out of a sequence of T is as large as the sequence, so steps taken out of
+ * the whole one by one would cost T^2, and in halves they cost T log T.
  */
 #include "nn/layer.h"
 #include "gradus/recurrent.h"
@@ -128,8 +128,8 @@ static gr_tensor part(const gr_recurrent *l, const char *what, gr_tensor given, 
     return invalid(x.graph);
 }
 
-/* Checks x, whose axes are `before` ones, those of samples, and features; completes the state. False, and the error set, if
-   they do not fit. */
+/* Checks x, whose axes are `before` ones, those of samples, and features; completes the state. False, and the
+   error set, if they do not fit. */
 static bool ready(const gr_recurrent *l, gr_tensor x, int before, gr_recurrent_state *state)
 {
     gr_shape s = gr_shape_of(x);

@@ -1,10 +1,10 @@
 /*
  * Mean and variance over axes, and normalisation by them: what batch, layer and group norm are made of.
  *
- * Primitives for speed. Composed of means, differences and squares, a norm passes over the elements seven times forwards
- * and some fifteen times back: measured on planes of a convolution net (128 x 32 x 28 x 28, f32), 15 and 31 ms, as long
- * as the convolutions take; these, 4 and 9 ms. They work where the axes that stay are neighbours; the constructors bring
- * others there by views.
+ * Primitives for speed. Composed of means, differences and squares, a norm passes over the elements seven times
+ * forwards and some fifteen times back: measured on planes of a convolution net (128 x 32 x 28 x 28, f32), 15
+ * and 31 ms, as long as the convolutions take; these, 4 and 9 ms. They work where the axes that stay are
+ * neighbours; the constructors bring others there by views.
  */
 #include "ops/ops.h"
 #include "gradus/normalisation.h"

@@ -2,8 +2,9 @@
  * Pooling. Primitives for speed: as compositions they would unroll the windows.
  *
  * Which element is the largest of a window does not change with small changes of it, so max_pool2d is, for its
- * rule, a choice of elements: the rule finds their positions and is gr_scatter_add, whose rules go on. A mean is linear:
- * avg_pool2d and its adjoint are the rules of each other, to any order. All take any number of axes before the plane.
+ * rule, a choice of elements: the rule finds their positions and is gr_scatter_add, whose rules go on. A mean
+ * is linear: avg_pool2d and its adjoint are the rules of each other, to any order. All take any number of axes
+ * before the plane.
  */
 #include "ops/ops.h"
 #include "ops/kernels/pooling.h"
@@ -283,7 +284,8 @@ static pool_attributes read_options(const gr_pool_options *o, int axes)
     return k;
 }
 
-/* op of x under the name of the call that was made, which has `axes` axes. Errors are found before anything is made. */
+/* op of x under the name of the call that was made, which has `axes` axes. Errors are found before anything is
+   made. */
 static gr_tensor pool(const char *name, const gr_op *op, gr_tensor x, const pool_attributes *k, int axes)
 {
     const gri_node *node = gri_resolve(x, name);

@@ -2,10 +2,11 @@
  * Convolutions as matrix products. A slab is some channels of x seen through a rectangle of windows: unrolled it is
  * the matrix [channels x taps, windows] that a row of w is multiplied with. It is made piece by piece in a buffer
  * that stays in cache, so memory does not grow with the image, and not made at all where the windows are single
- * elements side by side. Where a group has too few channels for a product of matrices (depthwise convolutions), each tap
- * goes over the rows of the planes directly.
+ * elements side by side. Where a group has too few channels for a product of matrices (depthwise convolutions),
+ * each tap goes over the rows of the planes directly.
  *
- * The transposed convolution goes the other way: it multiplies first, and adds the slab to where it was unrolled from.
+ * The transposed convolution goes the other way: it multiplies first, and adds the slab to where it was
+ * unrolled from.
  */
 #include "ops/kernels/convolution.h"
 #include "ops/kernels/gemm.h"
@@ -38,8 +39,8 @@ static int64_t even_part(int64_t total, int64_t most)
 
 /* ---- What one tap of the kernel sees ---- */
 
-/* Window (r, s) of a rectangle of windows sees element at + r row_step + s col_step of a plane, for r in [row, row_end) and s in
-   [col, col_end); the others see padding. */
+/* Window (r, s) of a rectangle of windows sees element at + r row_step + s col_step of a plane, for r in [row,
+   row_end) and s in [col, col_end); the others see padding. */
 typedef struct tap {
     int64_t rows, cols; /* of the rectangle */
     int64_t row, row_end, col, col_end;
@@ -62,8 +63,8 @@ static tap tap_of(const gri_conv *c, const rectangle *r, int64_t i, int64_t j)
     return t;
 }
 
-/* Rows are often shorter than what a call of memcpy or memset pays for: those are copied in pieces, the last of which may
-   overlap the one before. */
+/* Rows are often shorter than what a call of memcpy or memset pays for: those are copied in pieces, the last of
+   which may overlap the one before. */
 enum { PIECE = 16, SHORT_BYTES = 512 };
 
 static inline void copy_row(void *to, const void *from, size_t bytes)

@@ -1,7 +1,7 @@
 /*
  * Mean and variance of groups of elements, and what is normalised by them. An array is [outer, groups, inner],
- * contiguous; a group is what has one middle index. Sums are f64, in two passes: the variance is that of differences
- * from the mean. Each group is computed by one thread.
+ * contiguous; a group is what has one middle index. Sums are f64, in two passes: the variance is that of
+ * differences from the mean. Each group is computed by one thread.
  */
 #ifndef GRI_OPS_KERNELS_MOMENTS_H
 #define GRI_OPS_KERNELS_MOMENTS_H

@@ -1,6 +1,6 @@
 /*
- * Pooling, a row of windows at a time: the inner loops go along the row, so that they vectorise. Means are summed in
- * double, first over the rows of the windows, then over their columns.
+ * Pooling, a row of windows at a time: the inner loops go along the row, so that they vectorise. Means are
+ * summed in double, first over the rows of the windows, then over their columns.
  */
 #include "ops/kernels/pooling.h"
 #include "ops/kernels/windows.h"
@@ -32,51 +32,73 @@ static int64_t windows(const gri_pool *p) { return p->axis[0].result * p->axis[1
 
 /* ---- The largest ---- */
 
-#define MAX_POOL(SUFFIX, T, INDEX)                                                                     \
-    /* Window s of row r, for s in [first, first + n): the largest elements, and their positions. */   \
-    static void largest_##SUFFIX(const gri_pool *p, const T *x, int64_t r, int64_t first, int64_t n,   \
-                                 T *best, INDEX *at)                                                   \
-    {                                                                                                  \
-        const gri_pool_axis *row = &p->axis[0], *col = &p->axis[1];                                    \
-        for (int64_t s = 0; s < n; s++) {                                                              \
-            best[s] = (T)-INFINITY;                                                                    \
-            at[s] = -1;                                                                                \
-        }                                                                                              \
-        for (int64_t i = 0; i < row->kernel; i++) {                                                    \
-            const int64_t h = r * row->stride - row->padding + i * row->dilation;                      \
-            if (h < 0 || h >= row->size) continue;                                                     \
-            for (int64_t j = 0; j < col->kernel; j++) {                                                \
-                int64_t start, end;                                                                    \
-                const int64_t v = first * col->stride - col->padding + j * col->dilation;              \
-                gri_windows_seeing(v, col->stride, col->size, n, &start, &end);                        \
-                const INDEX place = (INDEX)(h * col->size + v), step = (INDEX)col->stride;             \
-                for (INDEX s = (INDEX)start; s < (INDEX)end; s++) {                                    \
-                    const INDEX from = place + s * step;                                               \
-                    const T value = x[from];                                                           \
-                    const bool taken = (value > best[s]) | (value != value) | (at[s] < 0);             \
-                    best[s] = taken ? value : best[s];                                                 \
-                    at[s] = taken ? from : at[s];                                                      \
-                }                                                                                      \
-            }                                                                                          \
-        }                                                                                              \
-    }                                                                                                  \
-    static void max_plane_##SUFFIX(const job *j, int64_t plane)                                        \
-    {                                                                                                  \
-        const gri_pool *p = j->p;                                                                      \
-        const T *x = (const T *)j->x + plane * elements(p);                                            \
-        T best[BLOCK];                                                                                 \
-        INDEX at[BLOCK];                                                                               \
-        if (j->gx) memset((T *)j->gx + plane * elements(p), 0, (size_t)elements(p) * sizeof(T));       \
-        for (int64_t r = 0; r < p->axis[0].result; r++)                                                \
-            for (int64_t first = 0; first < p->axis[1].result; first += BLOCK) {                       \
-                const int64_t n = smaller(BLOCK, p->axis[1].result - first);                           \
-                const int64_t to = plane * windows(p) + r * p->axis[1].result + first;                 \
-                largest_##SUFFIX(p, x, r, first, n, best, at);                                         \
-                if (j->y) memcpy((T *)j->y + to, best, (size_t)n * sizeof(T));                         \
-                for (int64_t s = 0; s < n && j->positions; s++) j->positions[to + s] = (int32_t)at[s]; \
-                for (int64_t s = 0; s < n && j->gx; s++)                                               \
-                    ((T *)j->gx)[plane * elements(p) + at[s]] += ((const T *)j->gy)[to + s];           \
-            }                                                                                          \
+/* One tap over windows [start, end): each sees x[place + s step]. A constant step vectorises. */
+#define LARGER_LOOP(STEP)                                                      \
+    for (INDEX_ s = (INDEX_)start; s < (INDEX_)end; s++) {                     \
+        const INDEX_ from = place + s * (STEP);                                \
+        best[s] = x[from] > best[s] || x[from] != x[from] ? x[from] : best[s]; \
+    }
+#define LARGEST_LOOP(STEP)                                                           \
+    for (INDEX_ s = (INDEX_)start; s < (INDEX_)end; s++) {                           \
+        const INDEX_ from = place + s * (STEP);                                      \
+        const bool taken = (x[from] > best[s]) | (x[from] != x[from]) | (at[s] < 0); \
+        best[s] = taken ? x[from] : best[s];                                         \
+        at[s] = taken ? from : at[s];                                                \
+    }
+
+#define MAX_POOL(SUFFIX, T, INDEX)                                                                             \
+    static void tap_##SUFFIX(const T *restrict x, int64_t start, int64_t end, INDEX place, INDEX step,         \
+                             T *restrict best, INDEX *restrict at)                                             \
+    {                                                                                                          \
+        typedef INDEX INDEX_;                                                                                  \
+        if (!at && step == 1)                                                                                  \
+            LARGER_LOOP(1)                                                                                     \
+        else if (!at && step == 2)                                                                             \
+            LARGER_LOOP(2)                                                                                     \
+        else if (!at)                                                                                          \
+            LARGER_LOOP(step)                                                                                  \
+        else if (step == 2)                                                                                    \
+            LARGEST_LOOP(2)                                                                                    \
+        else                                                                                                   \
+            LARGEST_LOOP(step)                                                                                 \
+    }                                                                                                          \
+    /* Window s of row r, for s in [first, first + n): the largest elements, and, unless NULL, their         \
+       positions. */ \
+    static void largest_##SUFFIX(const gri_pool *p, const T *x, int64_t r, int64_t first, int64_t n,           \
+                                 T *best, INDEX *at)                                                           \
+    {                                                                                                          \
+        const gri_pool_axis *row = &p->axis[0], *col = &p->axis[1];                                            \
+        for (int64_t s = 0; s < n; s++) best[s] = (T)-INFINITY;                                                \
+        for (int64_t s = 0; at && s < n; s++) at[s] = -1;                                                      \
+        for (int64_t i = 0; i < row->kernel; i++) {                                                            \
+            const int64_t h = r * row->stride - row->padding + i * row->dilation;                              \
+            if (h < 0 || h >= row->size) continue;                                                             \
+            for (int64_t j = 0; j < col->kernel; j++) {                                                        \
+                int64_t start, end;                                                                            \
+                const int64_t v = first * col->stride - col->padding + j * col->dilation;                      \
+                gri_windows_seeing(v, col->stride, col->size, n, &start, &end);                                \
+                tap_##SUFFIX(x, start, end, (INDEX)(h * col->size + v), (INDEX)col->stride, best, at);         \
+            }                                                                                                  \
+        }                                                                                                      \
+    }                                                                                                          \
+    static void max_plane_##SUFFIX(const job *j, int64_t plane)                                                \
+    {                                                                                                          \
+        const gri_pool *p = j->p;                                                                              \
+        const T *x = (const T *)j->x + plane * elements(p);                                                    \
+        T best[BLOCK];                                                                                         \
+        INDEX at[BLOCK];                                                                                       \
+        INDEX *positions = j->positions || j->gx ? at : NULL;                                                  \
+        if (j->gx) memset((T *)j->gx + plane * elements(p), 0, (size_t)elements(p) * sizeof(T));               \
+        for (int64_t r = 0; r < p->axis[0].result; r++)                                                        \
+            for (int64_t first = 0; first < p->axis[1].result; first += BLOCK) {                               \
+                const int64_t n = smaller(BLOCK, p->axis[1].result - first);                                   \
+                const int64_t to = plane * windows(p) + r * p->axis[1].result + first;                         \
+                largest_##SUFFIX(p, x, r, first, n, best, positions);                                          \
+                if (j->y) memcpy((T *)j->y + to, best, (size_t)n * sizeof(T));                                 \
+                for (int64_t s = 0; s < n && j->positions; s++) j->positions[to + s] = (int32_t)at[s];         \
+                for (int64_t s = 0; s < n && j->gx; s++)                                                       \
+                    ((T *)j->gx)[plane * elements(p) + at[s]] += ((const T *)j->gy)[to + s];                   \
+            }                                                                                                  \
     }
 /* Positions are as wide as elements, which vectorises. */
 MAX_POOL(f32, float, int32_t)

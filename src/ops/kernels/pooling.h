@@ -1,6 +1,6 @@
 /*
- * The largest element and the mean of windows of planes, over plain memory, and their adjoints. Planes are shared out
- * over the threads; each is computed by one of them, in an order that depends on its size alone.
+ * The largest element and the mean of windows of planes, over plain memory, and their adjoints. Planes are
+ * shared out over the threads; each is computed by one of them, in an order that depends on its size alone.
  */
 #ifndef GRI_OPS_KERNELS_POOLING_H
 #define GRI_OPS_KERNELS_POOLING_H

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Of windows 0 to n - 1, those in [*start, *end) see an element: window r sees position offset + r stride of an axis of
-   `size` elements, if there is such a position. */
+/* Of windows 0 to n - 1, those in [*start, *end) see an element: window r sees position offset + r stride of an
+   axis of `size` elements, if there is such a position. */
 static inline void gri_windows_seeing(int64_t offset, int64_t stride, int64_t size, int64_t n, int64_t *start,
                                       int64_t *end)
 {
