@@ -226,7 +226,6 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
     X(multi_margin, "multi_margin(x, 0)", per_row(gr_multi_margin(k.x, labels_like(k.a)), k.a))             \
     X(cosine, "cosine_similarity(x, 1 0 0)", gr_cosine_similarity(k.x, first_class(k.x), -1))               \
     X(triplet, "triplet_margin(x, x, 0)", per_row(gr_triplet_margin(k.x, k.x, zeros_like(k.x)), k.a))
-X(mean, "mean(x)", gr_mean(k.x, GR_AXES(-1), false))
 
 #define DEFINE(NAME, TEXT, EXPRESSION) \
     static gr_tensor f_##NAME(operands k) { return EXPRESSION; }
