@@ -31,8 +31,8 @@
  *               activations.h, reductions.h, movement.h, linalg.h, convolution.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers and initialisers; convolutions and embeddings in layers.h, normalisation.h, attention.h,
- *               recurrent.h
+ *   nn.h        layers; convolutions and embeddings in layers.h, normalisation.h, attention.h, recurrent.h
+ *   init.h      initialisers
  *   loss.h      losses
  *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
  *   schedule.h  learning rates that change with time
@@ -60,6 +60,7 @@
 #include "gradus/autograd.h"
 #include "gradus/functional.h"
 #include "gradus/nn.h"
+#include "gradus/init.h"
 #include "gradus/loss.h"
 #include "gradus/optim.h"
 #include "gradus/schedule.h"

@@ -175,6 +175,19 @@ static double randomness(gr_graph *g)
     return sum_of(gr_gradient(p)) + sum_of(gr_uniform(g, GR_F64, GR_SHAPE(3), 0, 1));
 }
 
+static double initialising(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "tall", GR_SHAPE(12, 5));
+    double result = 0;
+    gr_seed(g, 3);
+    gr_init_truncated_normal(w, 0, 1);
+    result += sum_of(w);
+    gr_init_orthogonal(w);
+    result += sum_of(w);
+    gr_init_xavier_uniform(w);
+    return result + sum_of(w);
+}
+
 static double losing(gr_graph *g)
 {
     static const int32_t label[] = {2, -1, 0, 5, 3};
@@ -656,6 +669,7 @@ static const scenario scenarios[] = {
     {"solving", solving},
     {"randomness", randomness},
     {"losing", losing},
+    {"initialising", initialising},
     {"many_parameters", many_parameters},
 };
 
