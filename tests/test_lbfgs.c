@@ -840,7 +840,6 @@ static void test_misuse(void)
     refuse(g, (gr_lbfgs_options){.n = 2, .params = (gr_tensor[]){p.x, p.x}}, GR_ERR_ARGUMENT,
            "lbfgs: parameter x is listed twice");
     refuse(g, (gr_lbfgs_options){.n = -1}, GR_ERR_ARGUMENT, "lbfgs: -1 parameters");
-    refuse(g, (gr_lbfgs_options){.history = INT32_MAX}, GR_ERR_MEMORY, "out of memory");
     gr_set_requires_grad(p.x, false);
     refuse(g, (gr_lbfgs_options){0}, GR_ERR_ARGUMENT,
            "lbfgs: no parameter requires a gradient: all are frozen");
@@ -866,6 +865,17 @@ static void test_misuse(void)
     CHECK(GR_AT(p.x, 0) == p.start[0]);
     gr_graph_destroy(g);
     gr_graph_destroy(other);
+}
+
+/* A history that no memory holds. */
+static void test_too_much_history(void)
+{
+    ledger books = {0};
+    gr_graph *g = ledger_graph(&books, 0);
+    make_problem(g, GR_F64, 4, rosenbrock, plain_rosenbrock);
+    refuse(g, (gr_lbfgs_options){.history = INT32_MAX}, GR_ERR_MEMORY, "out of memory");
+    gr_graph_destroy(g);
+    CHECK(ledger_balances(&books));
 }
 
 static void refuse_state(gr_lbfgs *l, gr_graph *g, int pairs, int next, const char *part)
@@ -936,6 +946,7 @@ int main(void)
     RUN(test_side_effects);
     RUN(test_shapes);
     RUN(test_misuse);
+    RUN(test_too_much_history);
     RUN(test_object_misuse);
     return TEST_EXIT;
 }
