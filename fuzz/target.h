@@ -107,9 +107,9 @@ static inline bool is_same(gr_tensor a, gr_tensor b)
     return bytes == 0 || memcmp(gr_data(a), gr_data(b), bytes) == 0;
 }
 
-/* A safetensors file of an input. One that begins with a brace is a header and, behind the first zero byte, data: the length
-   is put before it, which inputs would rarely get right. Anything else is a file as it is. The result is to be
-   freed; *n: its size. */
+/* A safetensors file of an input. One that begins with a brace is a header and, behind the first zero byte,
+   data: the length is put before it, which inputs would rarely get right. Anything else is a file as it is. The
+   result is to be freed; *n: its size. */
 static inline uint8_t *as_safetensors(const uint8_t *data, size_t size, size_t *n)
 {
     const bool bare = size > 0 && data[0] == '{';

@@ -65,15 +65,26 @@ typedef struct blob {
     size_t most; /* it takes no more; 0: everything */
 } blob;
 
+/* The room that so many bytes get. */
+static inline size_t blob_room(size_t n)
+{
+    size_t room = 64;
+    while (room < n) room *= 2;
+    return room;
+}
+
 /* A gr_writer. */
 static inline bool blob_write(const char *text, size_t length, void *user)
 {
     blob *b = user;
     if (b->most && b->n + length > b->most) return false;
-    uint8_t *bytes = realloc(b->bytes, b->n + length + 1);
-    if (!bytes) return false;
-    b->bytes = bytes;
-    memcpy(bytes + b->n, text, length);
+    const size_t room = blob_room(b->n + length);
+    if (!b->bytes || room > blob_room(b->n)) {
+        uint8_t *bytes = realloc(b->bytes, room);
+        if (!bytes) return false;
+        b->bytes = bytes;
+    }
+    memcpy(b->bytes + b->n, text, length);
     b->n += length;
     return true;
 }

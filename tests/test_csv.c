@@ -352,7 +352,7 @@ static void test_options(void)
 static void test_large_tables(void)
 {
     enum { ROWS = 200000 };
-    blob b = {malloc(ROWS * 4), 0, 0};
+    blob b = {malloc(ROWS * 4 + 1), 0, 0};
     for (int i = 0; i < ROWS; i++) b.n += (size_t)sprintf((char *)b.bytes + b.n, "%d,%d\n", i % 10, i % 7);
     for (int way = 0; way < 3; way++) {
         gr_graph *g = gr_graph_create(&(gr_graph_options){.byte_limit = 16 * ROWS});

@@ -6,9 +6,10 @@
  *     gr_tensor x = gr_slice(iris.table, 1, 0, 4, 1);              [150, 4]
  *     ... iris.names[4] is the name of the last column ...
  *
- * The format is RFC 4180 and what people make of it. A line is a row, its fields are numbers. Lines end with LF, CR LF or
- * CR; empty ones are left out, and so is a byte order mark. Blanks around a field do not count. A field in "quotes" may hold
- * separators and ends of lines; a quote in it is doubled. All rows have the same number of fields.
+ * The format is RFC 4180 and what people make of it. A line is a row, its fields are numbers. Lines end with
+ * LF, CR LF or CR; empty ones are left out, and so is a byte order mark. Blanks around a field do not count. A
+ * field in "quotes" may hold separators and ends of lines; a quote in it is doubled. All rows have the same
+ * number of fields.
  *
  * Functions refuse to run, and return the stored error, while one is pending (graph.h).
  */

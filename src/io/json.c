@@ -41,10 +41,8 @@ bool gri_json_expect(gri_json *j, char c)
         return wrong(j, "expected [");
     case ']':
         return wrong(j, "expected , or ]");
-    case ':':
-        return wrong(j, "expected :");
     default:
-        return wrong(j, "expected ,");
+        return wrong(j, "expected :");
     }
 }
 

@@ -12,14 +12,13 @@
 
 typedef struct gri_json {
     const uint8_t *at, *end;
-    char *
-        strings; /* where decoded strings go, each with a zero behind it: as many bytes as there are of text are enough
-                    */
+    char
+        *strings; /* where decoded strings go, each with a zero behind it; as many bytes as the text has do */
     const char *why; /* what is wrong at `at`, after a false */
 } gri_json;
 
 /* Each skips blanks first, and returns false, with `why` set and `at` where it is wrong, if something else is
-   there. */
+   there. c: a brace, a bracket or a colon. */
 bool gri_json_expect(gri_json *j, char c);
 /* A string in valid UTF-8, with its escapes replaced. None of them may stand for a zero byte. */
 bool gri_json_string(gri_json *j, const char **string);

@@ -70,8 +70,8 @@ typedef struct gri_others {
     const char *prefix; /* names that do not begin so; NULL: none */
 } gri_others;
 
-/* Finds each item in the file, and makes sure that it is there, of the same type and shape, with elements that a tensor can
-   hold, and that nothing else is there. */
+/* Finds each item in the file, and makes sure that it is there, of the same type and shape, with elements that
+   a tensor can hold, and that nothing else is there. */
 gr_status gri_plan_check(gri_plan *p, const gr_safetensors *file, const gri_others *others);
 /* Copies numbers out of the file; tensors stay as they are. */
 void gri_plan_fetch(const gri_plan *p, const gr_safetensors *file);
