@@ -116,7 +116,15 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
     X(maximum_same, "maximum(x, x)", gr_maximum(k.a, k.a))                                                  \
     X(minimum, "minimum(a, b)", gr_minimum(k.a, k.b))                                                       \
     X(max, "max(x)", gr_max(k.x, GR_AXES(-1), false))                                                       \
+    X(max_pool, "max_pool1d(x)[0]",                                                                         \
+      element(gr_max_pool1d(k.x, &(gr_pool_options){.kernel = {gr_dim(k.x, -1)}}), 0))                      \
     X(square_max, "square(max(x))", gr_square(gr_max(k.x, GR_AXES(-1), false)))                             \
+    X(min, "min(x)", gr_min(k.x, GR_AXES(-1), false))                                                       \
+    X(prod, "prod(x)", gr_prod(k.x, GR_AXES(-1), false))                                                    \
+    X(square_prod, "square(prod(x))", gr_square(gr_prod(k.x, GR_AXES(-1), false)))                          \
+    X(cumprod_0, "cumprod(x)[0]", element(gr_cumprod(k.x, -1), 0))                                          \
+    X(cumprod_last, "cumprod(x)[-1]", element(gr_cumprod(k.x, -1), -1))                                     \
+    X(cumsum_last, "cumsum(x)[-1]", element(gr_cumsum(k.x, -1), -1))                                        \
     X(sqrt, "sqrt(x)", gr_sqrt(k.a))                                                                        \
     X(sqrt_mul, "sqrt(x * x)", gr_sqrt(gr_mul(k.a, k.a)))                                                   \
     X(sqrt_square, "sqrt(square(x))", gr_sqrt(gr_square(k.a)))                                              \
@@ -174,6 +182,16 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
                C(0)))                                                                                       \
     X(norm, "norm(x)", gr_norm(k.x, GR_AXES(-1), false))                                                    \
     X(square_norm, "square(norm(x))", gr_square(gr_norm(k.x, GR_AXES(-1), false)))                          \
+    X(norm_1, "vector_norm(x, 1)", gr_vector_norm(k.x, 1, GR_AXES(-1), false))                              \
+    X(norm_inf, "vector_norm(x, inf)", gr_vector_norm(k.x, INF, GR_AXES(-1), false))                        \
+    X(norm_least, "vector_norm(x, -inf)", gr_vector_norm(k.x, -INF, GR_AXES(-1), false))                    \
+    X(norm_0, "vector_norm(x, 0)", gr_vector_norm(k.x, 0, GR_AXES(-1), false))                              \
+    X(norm_3, "vector_norm(x, 3)", gr_vector_norm(k.x, 3, GR_AXES(-1), false))                              \
+    X(norm_half, "vector_norm(x, 0.5)", gr_vector_norm(k.x, 0.5, GR_AXES(-1), false))                       \
+    X(norm_minus_1, "vector_norm(x, -1)", gr_vector_norm(k.x, -1, GR_AXES(-1), false))                      \
+    X(var, "var(x)", gr_var(k.x, GR_AXES(-1), 1, false))                                                    \
+    X(std, "std(x)", gr_std(k.x, GR_AXES(-1), 1, false))                                                    \
+    X(square_std, "square(std(x))", gr_square(gr_std(k.x, GR_AXES(-1), 1, false)))                          \
     X(softmax_0, "softmax(x)[0]", element(gr_softmax(k.x, -1), 0))                                          \
     X(softmax_1, "softmax(x)[1]", element(gr_softmax(k.x, -1), 1))                                          \
     X(log_softmax_0, "log_softmax(x)[0]", element(gr_log_softmax(k.x, -1), 0))                              \
@@ -183,6 +201,12 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
       per_row(gr_softmax_cross_entropy(k.x, labels_like(k.a)), k.a))                                        \
     X(cross_entropy_onehot, "softmax_cross_entropy_onehot(x, 1 0 0)",                                       \
       per_row(gr_softmax_cross_entropy_onehot(k.x, first_class(k.x)), k.a))                                 \
+    X(bce_0, "bce_with_logits(x, 0)",                                                                       \
+      per_row(gr_bce_with_logits(k.a, gr_zeros(g, type, gr_shape_of(k.a))), k.a))                           \
+    X(bce_1, "bce_with_logits(x, 1)",                                                                       \
+      per_row(gr_bce_with_logits(k.a, gr_ones(g, type, gr_shape_of(k.a))), k.a))                            \
+    X(sum, "sum(x)", gr_sum(k.x, GR_AXES(-1), false))                                                       \
+    X(mean, "mean(x)", gr_mean(k.x, GR_AXES(-1), false))                                                    \
     X(l1, "l1_loss(x, 0)", per_row(gr_l1_loss(k.a, zeros_like(k.a)), k.a))                                  \
     X(huber, "huber(x, 0)", per_row(gr_huber(k.a, zeros_like(k.a)), k.a))                                   \
     X(smooth_l1, "smooth_l1_loss(x, 0)", per_row(gr_smooth_l1_loss(k.a, zeros_like(k.a)), k.a))             \
@@ -201,13 +225,7 @@ static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
           k.a))                                                                                             \
     X(multi_margin, "multi_margin(x, 0)", per_row(gr_multi_margin(k.x, labels_like(k.a)), k.a))             \
     X(cosine, "cosine_similarity(x, 1 0 0)", gr_cosine_similarity(k.x, first_class(k.x), -1))               \
-    X(triplet, "triplet_margin(x, x, 0)", per_row(gr_triplet_margin(k.x, k.x, zeros_like(k.x)), k.a))       \
-    X(bce_0, "bce_with_logits(x, 0)",                                                                       \
-      per_row(gr_bce_with_logits(k.a, gr_zeros(g, type, gr_shape_of(k.a))), k.a))                           \
-    X(bce_1, "bce_with_logits(x, 1)",                                                                       \
-      per_row(gr_bce_with_logits(k.a, gr_ones(g, type, gr_shape_of(k.a))), k.a))                            \
-    X(sum, "sum(x)", gr_sum(k.x, GR_AXES(-1), false))                                                       \
-    X(mean, "mean(x)", gr_mean(k.x, GR_AXES(-1), false))
+    X(triplet, "triplet_margin(x, x, 0)", per_row(gr_triplet_margin(k.x, k.x, zeros_like(k.x)), k.a))
 
 #define DEFINE(NAME, TEXT, EXPRESSION) \
     static gr_tensor f_##NAME(operands k) { return EXPRESSION; }

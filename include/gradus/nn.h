@@ -1,6 +1,8 @@
 /*
- * Layers (init.h: initialisers, loss.h: losses), composed from the operations of ops.h: nothing here has a derivative rule
- * of its own, and nothing here could not be written in your program.
+ * Layers (init.h: initialisers, loss.h: losses), composed from the operations of ops.h: nothing here has a
+ * derivative rule of its own, and nothing here could not be written in your program. Here are those that every
+ * network has; layers.h has convolutions and embeddings, normalisation.h, attention.h and recurrent.h the rest.
+ * nn.h includes all of them.
  *
  * A layer is a value: a few handles to parameters that the graph owns. Copy it, pass it, forget it.
  *
@@ -66,5 +68,11 @@ GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
 
 GR_END_DECLS
+
+/* More layers, by topic. */
+#include "gradus/attention.h"
+#include "gradus/layers.h"
+#include "gradus/normalisation.h"
+#include "gradus/recurrent.h"
 
 #endif

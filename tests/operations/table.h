@@ -41,6 +41,9 @@ typedef struct test_case {
     int64_t low;
     double number;
     gr_shape to;
+    const void *options; /* of the operation */
+    gr_shape before, after; /* of a padding */
+    const char *text;       /* subscripts */
 } test_case;
 
 typedef struct row row;
@@ -71,6 +74,9 @@ struct row {
     /* If there are any, `gap` is kept from these and not from 0; they are more than 3 gaps apart. */
     int n_kinks;
     double kinks[8];
+    /* Changes the values of operands, as to make a matrix that has an inverse; they are to be numbers of f32. */
+    void (*arrange)(const test_case *c, int n, array *x);
+    bool regular; /* equal rows of a matrix have no inverse: it is expanded along leading axes only */
     /* Changes the shapes that the case gives to operands. */
     void (*reshape_operands)(const test_case *c, array *x);
 };
@@ -106,6 +112,10 @@ extern const row movement_rows[];
 extern const row linalg_rows[];
 extern const row creation_rows[];
 extern const row loss_rows[];
+extern const row neural_rows[];
+
+/* All of them; ends with NULL. */
+extern const row *const families[];
 
 /* ---- What families share: cases, and what is expected ---- */
 
