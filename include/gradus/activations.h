@@ -57,12 +57,12 @@ GR_API gr_tensor gr_softplus_with(gr_tensor x, double beta);
 /* x / (1 + |x|); dy/dx = 1/(1 + |x|)^2; second derivative 0 at 0 */
 GR_API gr_tensor gr_softsign(gr_tensor x);
 
-/* x times a gate p that goes from 0 to 1; dy/dx = p + x p'. */
-/* p = sigmoid(x); also called swish (Ramachandran, Zoph and Le, 2017) */
+/* x sigmoid(x), also called swish (Ramachandran, Zoph and Le, 2017); as in the next three, dy/dx = p + x p', p being what x is
+   multiplied with. */
 GR_API gr_tensor gr_silu(gr_tensor x);
-GR_API gr_tensor gr_mish(gr_tensor x); /* p = tanh(softplus(x)) (Misra, 2019) */
-GR_API gr_tensor gr_gelu(gr_tensor x); /* p = (1 + erf(x / 2^(1/2))) / 2 (Hendrycks and Gimpel, 2016) */
-/* The approximation of gr_gelu by p = (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))) / 2, from the same paper. */
+GR_API gr_tensor gr_mish(gr_tensor x); /* x tanh(softplus(x)) (Misra, 2019) */
+GR_API gr_tensor gr_gelu(gr_tensor x); /* x (1 + erf(x / 2^(1/2))) / 2 (Hendrycks and Gimpel, 2016) */
+/* The approximation of gr_gelu by x (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))) / 2, from the same paper. */
 GR_API gr_tensor gr_gelu_tanh(gr_tensor x);
 
 /* ---- Along an axis ---- */
