@@ -83,13 +83,26 @@ GR_API gr_batches *gr_batches_create(gr_graph *g, const gr_idx *images, const gr
    nothing as long as no living tensor shares the elements of x or labels. */
 GR_API int64_t gr_batches_next(gr_batches *batches, gr_tensor x, gr_tensor labels);
 
-/* Goes to the start of an epoch, from 0: to repeat one, or to resume a training run. epoch < 2^32, else
+/* Goes to the start of an epoch, from 0: to repeat one, or to resume a training run there. epoch < 2^32, else
    GR_ERR_ARGUMENT. */
 GR_API gr_status gr_batches_start(gr_batches *batches, uint64_t epoch);
 /* The epoch that the next batch belongs to. */
 GR_API uint64_t gr_batches_epoch(const gr_batches *batches);
 /* The number of batches in an epoch, an incomplete one included unless it is dropped. */
 GR_API int64_t gr_batches_per_epoch(const gr_batches *batches);
+
+/* Where batches are, and what the order of what is to come depends on: write it down, set it again, in another process
+   perhaps, and the same batches follow. gr_save_training (save.h) does. */
+typedef struct gr_batches_state {
+    uint64_t seed, epoch;     /* the seed is set, too */
+    int64_t position;         /* samples of the epoch that have been handed out */
+    int64_t samples, batch;   /* of the set, and of one batch */
+    bool in_order, drop_last; /* as in gr_batches_options */
+} gr_batches_state;
+GR_API gr_batches_state gr_batches_get(const gr_batches *batches);
+/* GR_ERR_ARGUMENT: samples, batch or options are not those of these batches, or between the batches of an epoch there is
+   no such position. */
+GR_API gr_status gr_batches_set(gr_batches *batches, gr_batches_state state);
 
 GR_END_DECLS
 

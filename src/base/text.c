@@ -98,6 +98,8 @@ static void put_character(gri_text *t, uint32_t c, const char *bytes, size_t len
         put_hexadecimal(t, bytes, length);
     } else if (c == '\\') {
         gri_text_put(t, BACKSLASH);
+    } else if (t->ascii && c > 0xFFFF) { /* in quoted strings dot makes invalid UTF-8 of such a reference */
+        put_hexadecimal(t, bytes, length);
     } else if (special || (c >= 0x80 && t->ascii)) {
         gri_text_put(t, "&#");
         gri_text_unsigned(t, c);

@@ -184,11 +184,11 @@ static void put_figure(gri_picture *p, double value, bool sign, gri_origin origi
     gri_text_number(&p->text, number);
 }
 
-/* " = 0.15" */
+/* "= 0.15" */
 static void put_value(gri_picture *p, const gri_scalar *node)
 {
     if (p->options.hide_values) return;
-    gri_put(p, " = ");
+    gri_put(p, "= ");
     put_figure(p, node->value, false, gri_origin_of_value(node));
 }
 
@@ -198,10 +198,11 @@ static void put_written(gri_picture *p, uint32_t i, const char *before, const ch
     const gri_scalars *s = &p->neurons->s;
     gri_put(p, before);
     gri_put_scalar(&p->text, s, i, GRI_LABEL);
+    if (!p->options.hide_values) gri_put(p, " ");
     put_value(p, &s->node[i]);
     if (p->options.hide_gradients) return;
     gri_put(p, between);
-    gri_put(p, "<I>");
+    gri_put(p, "<I>grad ");
     put_figure(p, s->node[i].adjoint, true, GRI_COMPUTED);
     gri_put(p, "</I>");
 }
@@ -218,12 +219,14 @@ static void put_neuron_label(gri_picture *p, const gri_item *item, uint32_t i)
     if (nameless) {
         put_figure(p, node->value, false, gri_origin_of_value(node));
     } else {
+        const bool made = node->named && !node->leaf, value = !p->options.hide_values;
         gri_put(p, "<B>");
         gri_put_scalar(&p->text, s, i, GRI_LABEL);
-        gri_put(p, "</B>");
-        if (node->named && !node->leaf) {
-            gri_put(p, " = ");
+        gri_put(p, made || value ? " </B>" : "</B>"); /* the blank: see label.c */
+        if (made) {
+            gri_put(p, "= ");
             gri_text_escaped(&p->text, item->node->op->name, GRI_NAME_CHARACTERS, false);
+            if (value) gri_put(p, " ");
         }
         put_value(p, node);
     }

@@ -6,6 +6,7 @@
  */
 #include "gradus/io.h"
 #include "base/random.h"
+#include "io/batches.h"
 #include "graph/graph.h"
 
 #include <inttypes.h>
@@ -209,6 +210,54 @@ gr_status gr_batches_start(gr_batches *b, uint64_t epoch)
     b->position = 0;
     return GR_OK;
 }
+
+gr_batches_state gr_batches_get(const gr_batches *b)
+{
+    if (!b) return (gr_batches_state){0};
+    return (gr_batches_state){.seed = b->seed,
+                              .epoch = b->epoch,
+                              .position = b->position,
+                              .samples = b->n,
+                              .batch = b->batch,
+                              .in_order = b->in_order,
+                              .drop_last = b->drop_last};
+}
+
+gr_status gri_batches_check(const gr_batches *b, const char *call, const gr_batches_state *s)
+{
+    gr_graph *g = b->graph;
+    if (s->samples != b->n || s->batch != b->batch)
+        return gri_fail(g, GR_ERR_ARGUMENT,
+                        "%s: the state of batches of %" PRId64 " of %" PRId64 " samples, expected %" PRId64
+                        " of %" PRId64,
+                        call, s->batch, s->samples, b->batch, b->n);
+    if (s->in_order != b->in_order || s->drop_last != b->drop_last)
+        return gri_fail(g, GR_ERR_ARGUMENT,
+                        "%s: the state of batches with in_order %d and drop_last %d, expected %d and %d",
+                        call, s->in_order, s->drop_last, b->in_order, b->drop_last);
+    const bool between = s->position >= 0 && s->position <= b->n &&
+                         (s->position % b->batch == 0 || (s->position == b->n && !b->drop_last));
+    if (s->epoch <= UINT32_MAX && between) return GR_OK;
+    return gri_fail(g, GR_ERR_ARGUMENT,
+                    "%s: no batch begins at sample %" PRId64 " of epoch %" PRIu64
+                    ", expected a multiple of %" PRId64 " up to %" PRId64 ", in an epoch below 2^32",
+                    call, s->position, s->epoch, b->batch, b->n);
+}
+
+gr_status gr_batches_set(gr_batches *b, gr_batches_state state)
+{
+    if (!b) return GR_ERR_HANDLE;
+    if (b->graph->status != GR_OK) return b->graph->status;
+    const gr_status status = gri_batches_check(b, "batches_set", &state);
+    if (status != GR_OK) return status;
+    b->seed = state.seed;
+    b->epoch = state.epoch;
+    b->position = state.position;
+    if (b->position > 0) set_order(b);
+    return GR_OK;
+}
+
+gr_graph *gri_batches_graph(const gr_batches *b) { return b->graph; }
 
 uint64_t gr_batches_epoch(const gr_batches *b) { return b ? b->epoch : 0; }
 
