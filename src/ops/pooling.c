@@ -83,7 +83,7 @@ static gr_status settle_axis(const gr_call *c, const pool_attributes *k, int a, 
                             "axis %d: %" PRId64 " vs %" PRId64, a - AXES, reach, size + 2 * k->padding[a]);
     axis->result = (room + (k->ceil_mode ? k->stride[a] - 1 : 0)) / k->stride[a] + 1;
     if ((axis->result - 1) * k->stride[a] >= size + k->padding[a])
-        (void)axis; /* begins in the padding behind */
+        axis->result--; /* begins in the padding behind */
     if (!sees_something(axis))
         return gr_call_fail(c, GR_ERR_SHAPE, "a window holds nothing but padding", "axis %d", a - AXES);
     return GR_OK;
