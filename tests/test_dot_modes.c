@@ -965,6 +965,7 @@ static void check_refused(gr_tensor root, gr_dot_options options, gr_status expe
     gr_graph_clear_error(root.graph);
 }
 
+/* What each option refuses. Long because it is a list. */
 static void test_options_out_of_range(void)
 {
     gr_graph *g = gr_graph_create(NULL), *h = gr_graph_create(NULL);

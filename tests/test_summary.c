@@ -105,6 +105,7 @@ static gr_tensor block(gr_tensor x, gr_tensor w)
     return gr_add(x, in_scope("mlp", layer, h, gr_param_find(x.graph, "v")));
 }
 
+/* One model, and all that its table says of scopes in scopes. Long because it is a list. */
 static void test_nested_scopes(void)
 {
     gr_graph *g = gr_graph_create(NULL);
