@@ -18,8 +18,6 @@
 #include <string.h>
 
 enum { POINTS = CUBIC_POINTS, CURVE = CUBIC_CURVE, EPOCHS = 10000, CURES = 7 };
-static const double cubic_lowest = -131, cubic_highest = 223,
-                    noise = 50; /* targets are scaled to [0, 1] by the first two */
 
 typedef struct cure {
     const char *name;
