@@ -58,8 +58,10 @@ typedef struct two_layers {
 static gr_tensor build(gr_graph *g, figure *f, const two_layers *n)
 {
     const gr_shape biases = n->frozen ? GR_SHAPE(1) : GR_SHAPE(2);
+    gr_name_scope_begin(g, "inputs, weights");
     const gr_tensor x = call(f, gr_constant(g, GR_F64, GR_SHAPE(1, 2), n->x), n->names[0]);
     const gr_tensor w1 = call(f, gr_param(g, "W1", GR_F64, GR_SHAPE(2, 2), n->w1), n->names[1]);
+    gr_name_scope_end(g);
     const gr_tensor b1 = call(f, gr_param(g, "b1", GR_F64, biases, n->b1), n->names[2]);
     const gr_tensor w2 = call(f, gr_param(g, "W2", GR_F64, GR_SHAPE(2, 2), n->w2), n->names[5]);
     const gr_tensor b2 = call(f, gr_param(g, "b2", GR_F64, biases, n->b2), n->names[6]);

@@ -10,6 +10,7 @@
  */
 #include <gradus.h>
 #include "support/fashion_mnist.h"
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -57,39 +58,6 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- Options ---- */
-
-static bool read_count(const char *text, int64_t least, int64_t *value)
-{
-    char *end;
-    errno = 0;
-    const long long n = strtoll(text, &end, 10);
-    *value = n;
-    return *text && !*end && errno == 0 && n >= least && n <= INT32_MAX;
-}
-
-static bool read_rate(const char *text, double *value)
-{
-    char *end;
-    *value = strtod(text, &end);
-    return *text && !*end && *value >= 0 && *value < 1e6;
-}
-
-static bool read_option(settings *s, const char *name, const char *value)
-{
-    if (!value) return false;
-    if (strcmp(name, "--epochs") == 0) return read_count(value, 0, &s->epochs);
-    if (strcmp(name, "--hidden") == 0) return read_count(value, 1, &s->hidden);
-    if (strcmp(name, "--batch") == 0) return read_count(value, 1, &s->batch);
-    if (strcmp(name, "--seed") == 0) return read_count(value, 0, &s->seed);
-    if (strcmp(name, "--threads") == 0) return read_count(value, 1, &s->threads);
-    if (strcmp(name, "--limit") == 0) return read_count(value, 1, &s->limit);
-    if (strcmp(name, "--lr") == 0) return read_rate(value, &s->rate);
-    if (strcmp(name, "--data") == 0) return (s->data = value) != NULL;
-    if (strcmp(name, "--out") == 0) return (s->out = value) != NULL;
-    return false;
-}
-
 static bool read_options(settings *s, int argc, char **argv)
 {
     *s = (settings){.epochs = 5,
@@ -99,47 +67,14 @@ static bool read_options(settings *s, int argc, char **argv)
                     .threads = gr_processor_count(),
                     .rate = 1e-3,
                     .out = "."};
-    for (int i = 1; i < argc; i += 2) {
-        if (read_option(s, argv[i], argv[i + 1])) continue;
-        fprintf(
-            stderr,
-            "mnist_mlp: cannot use %s %s\n"
-            "usage: mnist_mlp [--epochs N] [--hidden N] [--lr RATE] [--batch N] [--seed N] [--threads N]\n"
-            "                 [--data DIR | --data none] [--limit N] [--out DIR]\n",
-            argv[i], argv[i + 1] ? argv[i + 1] : "");
-        return false;
-    }
-    return true;
-}
-
-/* ---- Data ---- */
-
-/* Keeps the first n samples. */
-static void shorten(gr_idx *images, gr_idx *labels, int64_t n)
-{
-    if (n >= labels->count) return;
-    images->count = images->count / labels->count * n;
-    images->shape.dims[0] = labels->shape.dims[0] = labels->count = n;
-}
-
-static bool load_images(gr_graph *g, const settings *s, image_set *set)
-{
-    enum { MADE_TRAIN = 10000, MADE_TEST = 2000 };
-    char message[IMAGE_SET_MESSAGE_BYTES] = "no data wanted";
-    const bool wanted = !s->data || strcmp(s->data, "none") != 0;
-    if (!wanted || !image_set_load(g, s->data, set, message)) {
-        if (wanted && s->data) {
-            fprintf(stderr, "mnist_mlp: %s\n", message);
-            return false;
-        }
-        printf("%s: training on images that this program makes itself\n", message);
-        if (!image_set_make((uint64_t)s->seed, MADE_TRAIN, MADE_TEST, set, message)) {
-            fprintf(stderr, "mnist_mlp: %s\n", message);
-            return false;
-        }
-    }
-    if (s->limit) shorten(&set->train_images, &set->train_labels, s->limit);
-    return true;
+    const option options[] = {
+        {"epochs", "N", .count = &s->epochs}, {"hidden", "N", .count = &s->hidden, .least = 1},
+        {"lr", "RATE", .number = &s->rate},   {"batch", "N", .count = &s->batch, .least = 1},
+        {"seed", "N", .count = &s->seed},     {"threads", "N", .count = &s->threads, .least = 1},
+        {"data", "DIR", .text = &s->data},    {"limit", "N", .count = &s->limit, .least = 1},
+        {"out", "DIR", .text = &s->out},
+    };
+    return options_read("mnist_mlp", argc, argv, (int)(sizeof options / sizeof *options), options);
 }
 
 /* ---- Gradient check ---- */
@@ -473,7 +408,8 @@ int main(int argc, char **argv)
         return 1;
     }
     image_set set = {.made = NULL};
-    const bool done = load_images(g, &s, &set) && run(g, &s, &set);
+    const bool done = image_set_obtain(g, "mnist_mlp", s.data, (uint64_t)s.seed, s.limit, &set) &&
+                      run(g, &s, &set);
     image_set_free(&set);
     gr_graph_destroy(g);
     return done ? 0 : 1;

@@ -205,8 +205,9 @@ static double first_output(double x1, double x2, void *user)
 static bool draw_regions(const char *path, const network *n, gr_tensor x, gr_tensor label)
 {
     asked a = {n, x, label};
-    const plot_class classes[] = {{"label (1, 0)", (double[]){0, 1}, (double[]){1, 0}, 2},
-                                  {"label (0, 1)", (double[]){0, 1}, (double[]){0, 1}, 2}};
+    const plot_class classes[] = {
+        {.label = "label (1, 0)", .x = (double[]){0, 1}, .y = (double[]){1, 0}, .n = 2},
+        {.label = "label (0, 1)", .x = (double[]){0, 1}, .y = (double[]){0, 1}, .n = 2}};
     const plot_regions_options options = {.title = "XOR: what the network has learnt",
                                           .x_label = "x1",
                                           .y_label = "x2",

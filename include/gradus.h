@@ -28,12 +28,16 @@
  *   graph.h     the graph: lifetimes, errors, memory, random numbers
  *   tensor.h    handles, types, shapes; parameters and constants; reading and writing
  *   ops.h       operations on tensors, with their formulas and what they do at kinks, by topic: elementwise.h,
- *               activations.h, reductions.h, movement.h, linalg.h
+ *               activations.h, reductions.h, movement.h, linalg.h, convolution.h
  *   autograd.h  gradients, of any order; hooks, checkpoints, the search for NaN
  *   functional.h  Jacobian- and Hessian-vector products, Jacobians, Hessians
- *   nn.h        layers and initialisers
+ *   nn.h        layers; convolutions and embeddings in layers.h, normalisation.h, attention.h, recurrent.h
+ *   init.h      initialisers
  *   loss.h      losses
- *   optim.h     update rules
+ *   optim.h     update rules, groups of parameters, weight decay, clipping of gradients
+ *   schedule.h  learning rates that change with time
+ *   lbfgs.h     a minimiser for functions without noise
+ *   regularise.h  penalties and early stopping
  *   check.h     derivatives against numbers; check_test.h, not included here, makes test programs of them
  *   precision.h digits that an f32 graph loses, by operation
  *   dot.h       drawings
@@ -56,8 +60,12 @@
 #include "gradus/autograd.h"
 #include "gradus/functional.h"
 #include "gradus/nn.h"
+#include "gradus/init.h"
 #include "gradus/loss.h"
 #include "gradus/optim.h"
+#include "gradus/schedule.h"
+#include "gradus/lbfgs.h"
+#include "gradus/regularise.h"
 #include "gradus/check.h"
 #include "gradus/precision.h"
 #include "gradus/dot.h"

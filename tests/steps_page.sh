@@ -92,10 +92,10 @@ row 1 8
 edges 1 gr_e12 edge now back
 done 6 ahead 13 idle 10
 arrows head,stub
-number h1, 0.59327, 0.0553994, 1 of 2, partial now
-in the drawing grad 0.0553994 + …, node partial to
+number h1, 0.593270, +0.0553994, 1 of 2, partial now
+in the drawing grad +0.0553994 + …, node partial to
 right: Step 9 of 21: ∂E/∂h2 += ∂E/∂net_o1 · w6 = 0.138499 · 0.45 = 0.0623244
-right: Step 10 of 21: ∂E/∂w5 += ∂E/∂net_o1 · h1 = 0.138499 · 0.59327 = 0.082167
+right: Step 10 of 21: ∂E/∂w5 += ∂E/∂net_o1 · h1 = 0.138499 · 0.593270 = 0.0821670
 note complete
 left: Step 9 of 21: ∂E/∂h2 += ∂E/∂net_o1 · w6 = 0.138499 · 0.45 = 0.0623244
 end: Step 21 of 21: ∂E/∂w4 += ∂E/∂net_h2 · i2 = 0.00995425 · 0.1 = 0.000995425
@@ -111,9 +111,9 @@ slider: Step 4 of 21: ∂E/∂o1 += ∂E/∂E1 · (o1 − t1) = 1 · 0.741365 = 
 address #step=4
 link: Step 12 of 21: ∂E/∂h1 += ∂E/∂net_o2 · w7 = −0.0380982 · 0.5 = −0.0190491
 Pause
-played: Step 14 of 21: ∂E/∂w7 += ∂E/∂net_o2 · h1 = −0.0380982 · 0.59327 = −0.0226025
+played: Step 14 of 21: ∂E/∂w7 += ∂E/∂net_o2 · h1 = −0.0380982 · 0.593270 = −0.0226025
 Play
-paused: Step 14 of 21: ∂E/∂w7 += ∂E/∂net_o2 · h1 = −0.0380982 · 0.59327 = −0.0226025
+paused: Step 14 of 21: ∂E/∂w7 += ∂E/∂net_o2 · h1 = −0.0380982 · 0.593270 = −0.0226025
 TEXT
 if ! diff "$work/expected.txt" "$work/walk.txt"; then
     echo "the page (>) does not do what it should (<)"

@@ -114,6 +114,57 @@ static double twenty_operands(gr_graph *g)
            sum_of(gr_max(gr_reshape(gr_transpose(p, 0, 1), GR_SHAPE(-1)), GR_AXES(0), true));
 }
 
+static double reducing(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(3, 5)), mask = gr_greater(p, gr_scalar(g, GR_F64, 0));
+    const gr_tensor parts[] = {
+        gr_prod(gr_transpose(p, 0, 1), GR_AXES(0), false), gr_std(p, GR_AXES(1), 1, false),
+        gr_vector_norm(p, 3, GR_AXES(1), false),           gr_min(p, GR_AXES(1), false),
+        gr_sum(gr_cumprod(p, 0), GR_AXES(1), false),       gr_var(gr_cumsum(p, 1), GR_AXES(1), 0, false)};
+    const gr_tensor y = total(gr_square(gr_concat(6, parts, 0)));
+    gr_tensor first;
+    gr_grad(1, &y, 1, &p, NULL, &(gr_grad_options){.record = true}, &first);
+    gr_backward(total(gr_square(first)));
+    return sum_of(gr_gradient(p)) + gr_item(total(gr_argmax(p, 0, true))) +
+           gr_item(total(gr_count_nonzero(p, GR_AXES(1), false))) +
+           gr_item(gr_cast(gr_any(mask, GR_ALL_AXES, false), GR_F64));
+}
+
+static double moving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(4, 6)),
+                    index = gr_cast(gr_arange(g, GR_F64, 4, 0, 1), GR_I32);
+    gr_tensor list[30], part[3], grids[2];
+    for (int i = 0; i < 30; i++) list[i] = gr_select(p, 0, i % 4);
+    gr_split(p, 1, 3, NULL, part);
+    gr_meshgrid(2, (gr_tensor[]){gr_select(p, 0, 1), gr_select(p, 1, 0)}, grids);
+    const gr_tensor pieces[] = {
+        total(gr_square(gr_stack(30, list, 1))),
+        total(gr_square(gr_tile(part[1], GR_SHAPE(2, 1, 3)))),
+        total(gr_square(gr_pad(p, GR_SHAPE(1, 2), GR_SHAPE(0, 3), GR_PAD_REFLECT, 0))),
+        total(gr_square(gr_unfold(p, 1, 3, 1))),
+        total(gr_square(gr_diag(gr_tril(p, 0), -1))),
+        total(gr_square(gr_diag_embed(gr_flip(p, GR_AXES(1)), 1))),
+        total(gr_mul(grids[0], grids[1])),
+        total(gr_square(gr_masked_select(p, gr_greater(p, gr_scalar(g, GR_F64, 0))))),
+        total(gr_square(gr_embedding(gr_roll(p, 0, 1), index, 2))),
+        total(gr_take_along_axis(p, 0, gr_unsqueeze(index, 1)))};
+    gr_backward(total(gr_stack(10, pieces, 0)));
+    return sum_of(gr_gradient(p));
+}
+
+/* Of more rows than a block of the kernels has. */
+static double solving(gr_graph *g)
+{
+    const gr_tensor p = parameter(g, "p", GR_SHAPE(20, 20)), one = gr_eye(g, GR_F64, 40, 40);
+    const gr_tensor a = gr_add(gr_tile(gr_scale(p, 0.1), GR_SHAPE(2, 2)), gr_scale(one, 9));
+    const gr_tensor b = gr_slice(a, 1, 0, 3, 1), l = gr_cholesky(a), x = gr_solve(a, b);
+    const gr_tensor operands[] = {l, x, gr_solve_triangular(a, x, GR_UPPER | GR_TRANSPOSED), p};
+    gr_backward(
+        gr_add(gr_add(total(gr_einsum("ij,jk,ik,ll->ik", 4, operands)), gr_logdet(a)), gr_trace(gr_inv(a))));
+    return sum_of(gr_gradient(p));
+}
+
 static double randomness(gr_graph *g)
 {
     gr_seed(g, 42);
@@ -122,6 +173,41 @@ static double randomness(gr_graph *g)
     const gr_tensor noise = gr_normal(g, GR_F64, GR_SHAPE(30, 1), 0, 1);
     gr_backward(total(gr_mul(gr_mul(p, mask), gr_add(p, noise))));
     return sum_of(gr_gradient(p)) + sum_of(gr_uniform(g, GR_F64, GR_SHAPE(3), 0, 1));
+}
+
+static double initialising(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "tall", GR_SHAPE(12, 5));
+    double result = 0;
+    gr_seed(g, 3);
+    gr_init_truncated_normal(w, 0, 1);
+    result += sum_of(w);
+    gr_init_orthogonal(w);
+    result += sum_of(w);
+    gr_init_xavier_uniform(w);
+    return result + sum_of(w);
+}
+
+static double losing(gr_graph *g)
+{
+    static const int32_t label[] = {2, -1, 0, 5, 3};
+    const gr_tensor p = parameter(g, "logits", GR_SHAPE(5, 6)), slopes = parameter(g, "slopes", GR_SHAPE(6));
+    const gr_scope scope = gr_scope_begin(g); /* of the labels */
+    const gr_tensor labels = gr_constant(g, GR_I32, GR_SHAPE(5), label);
+    const gr_tensor x = gr_prelu(gr_gelu(p), slopes), y = gr_clamp(gr_maxout(x, 2, 1), 0.01, 0.99);
+    gr_tensor loss = gr_softmax_cross_entropy_with(
+        x, labels,
+        &(gr_loss_options){
+            .ignore = true, .ignore_index = -1, .label_smoothing = 0.1, .class_weights = gr_square(slopes)});
+    const gr_tensor t = gr_full(g, GR_F64, GR_SHAPE(5, 3), 0.25);
+    loss = gr_add(loss, gr_add(gr_bce(y, t), gr_add(gr_huber(y, t), gr_cosine_loss(y, t))));
+    loss = gr_add(loss, gr_multi_margin_with(x, gr_full(g, GR_I32, GR_SHAPE(5), 1),
+                                             &(gr_loss_options){.reduction = GR_REDUCE_BATCH_MEAN}));
+    loss = gr_add(loss, gr_triplet_margin(y, t, gr_logaddexp(t, gr_atan2(y, t))));
+    gr_backward(loss);
+    const double result = gr_item(loss);
+    gr_scope_end(scope, 0, NULL);
+    return result + sum_of(gr_gradient(p)) + sum_of(gr_gradient(slopes));
 }
 
 static double many_parameters(gr_graph *g)
@@ -154,6 +240,59 @@ static double adam_steps(gr_graph *g)
     return sum_of(params[0]) + sum_of(params[1]);
 }
 
+/* Groups, decay, a penalty, clipping, a schedule, and early stopping with copies that others share. */
+static double regularised_steps(gr_graph *g)
+{
+    const gr_tensor w = parameter(g, "w", GR_SHAPE(9, 7)), b = parameter(g, "bias", GR_SHAPE(7));
+    const gr_tensor params[] = {w, b};
+    const gr_param_group groups[] = {{.n = 1, .params = &b, .rate = 0.01},
+                                     {.n = 1, .params = &w, .rate = 0.02, .weight_decay = 0.1}};
+    gr_optimizer *nadam = gr_optimizer_create_groups(g, &gr_rule_nadam, NULL, 2, groups);
+    gr_early_stopping *early = gr_early_stopping_create(g, &(gr_early_stopping_options){.keep_best = true}, 2,
+                                                        params);
+    const gr_schedule schedule = gr_schedule_cosine(3, 0);
+    double norm = 0;
+    for (int step = 0; step < 3; step++) {
+        const gr_tensor x = gr_full(g, GR_F64, GR_SHAPE(5, 9), 0.3 + step);
+        const gr_tensor y = gr_sigmoid(gr_add(gr_matmul(x, w), b));
+        gr_clear_grads(g);
+        gr_backward(
+            gr_add(gr_mse(y, gr_full(g, GR_F64, GR_SHAPE(5, 7), 0.25)), gr_l1_penalty(g, 0.1, 2, params)));
+        const gr_tensor shared = gr_keep(gr_gradient(w)); /* clipping needs new elements */
+        gr_clip_grad_norm(g, 0.1, 2, params, &norm);
+        gr_schedule_apply(&schedule, nadam, step);
+        gr_optimizer_step(nadam);
+        gr_early_stopping_update(early, step == 2 ? 9 : -step, NULL);
+        if (gr_is_valid(shared)) gr_release(shared);
+        gr_graph_reset(g);
+    }
+    const gr_tensor last = gr_keep(w); /* and so does restoring */
+    gr_early_stopping_restore(early);
+    gr_early_stopping_release(early);
+    gr_optimizer_release(nadam);
+    if (gr_is_valid(last)) gr_release(last);
+    return sum_of(w) + sum_of(b) + norm;
+}
+
+static gr_tensor minimised(gr_graph *g, void *user)
+{
+    const gr_tensor *params = user;
+    return gr_mse(gr_tanh(gr_add(gr_matmul(gr_full(g, GR_F64, GR_SHAPE(2, 9), 0.5), params[0]), params[1])),
+                  gr_full(g, GR_F64, GR_SHAPE(2, 7), 0.3));
+}
+
+static double minimising(gr_graph *g)
+{
+    gr_tensor params[] = {parameter(g, "w", GR_SHAPE(9, 7)), parameter(g, "bias", GR_SHAPE(7))};
+    const gr_lbfgs_options options = {.n = 2, .params = params, .history = 3, .max_iterations = 4};
+    gr_lbfgs_result result;
+    gr_lbfgs_minimize(g, minimised, params, &options, &result);
+    gr_lbfgs *l = gr_lbfgs_create(g, &options);
+    gr_lbfgs_run(l, minimised, params, &result);
+    gr_lbfgs_release(l);
+    return result.loss + sum_of(params[0]) + sum_of(params[1]);
+}
+
 /* A network made, used and released: parameters have names, so the next run can make it again. */
 static double network(gr_graph *g)
 {
@@ -167,6 +306,37 @@ static double network(gr_graph *g)
     gr_backward(loss);
     double result = gr_item(loss);
     for (int i = 0; i < gr_param_count(g); i++) result += sum_of(gr_gradient(gr_param_at(g, i)));
+    return result;
+}
+
+/* Convolutions, pooling, a norm with running figures, attention and a recurrent layer. */
+static double neural(gr_graph *g)
+{
+    for (int i = gr_param_count(g); i-- > 0;) gr_release(gr_param_at(g, i));
+    gr_seed(g, 5);
+    const gr_conv_options o = {.padding = {1, 1}, .stride = {2, 2}};
+    const gr_conv_layer conv = gr_conv2d_layer_create(g, "conv", GR_F64, 2, 8, (int64_t[]){3, 3}, &o, NULL);
+    const gr_batch_norm_layer norm = gr_batch_norm_layer_create(g, "norm", GR_F64, 8);
+    const gr_multihead_attention heads = gr_multihead_attention_create(g, "heads", GR_F64, 8, 2, NULL);
+    const gr_recurrent lstm = gr_recurrent_create(g, "lstm", GR_F64, GR_LSTM, 8, 4, NULL);
+    const gr_tensor x = gr_normal(g, GR_F64, GR_SHAPE(2, 2, 9, 9), 0, 1);
+    const gr_tensor h = gr_batch_norm_layer_forward(norm, gr_conv_layer_forward(conv, x), true);
+    const gr_tensor pooled = gr_max_pool2d(h, &(gr_pool_options){.kernel = {2, 2}});
+    const gr_tensor mean = gr_adaptive_avg_pool2d(pooled, 3, 1);
+    const gr_tensor rows = gr_transpose(gr_reshape(mean, GR_SHAPE(2, 8, 3)), 1, 2);
+    const gr_tensor seen = gr_multihead_attention_forward(heads, rows, rows, rows,
+                                                          &(gr_attention_options){.causal = true});
+    const gr_tensor y = gr_recurrent_forward(lstm, gr_rms_norm(seen, 1, GR_NONE, 1e-5), NULL,
+                                             &(gr_recurrent_options){.batch_first = true});
+    gr_tensor w = conv.weight, gradient = GR_NONE;
+    const gr_tensor loss = total(gr_square(y));
+    gr_grad(1, &loss, 1, &w, NULL, &(gr_grad_options){.record = true}, &gradient);
+    gr_backward(total(gr_square(gradient)));
+    double result = gr_item(loss) + sum_of(norm.running_variance);
+    for (int i = 0; i < gr_param_count(g); i++)
+        if (gr_has_gradient(gr_param_at(g, i))) result += sum_of(gr_gradient(gr_param_at(g, i)));
+    if (norm.running_mean.index) gr_release(norm.running_mean);
+    if (norm.running_variance.index) gr_release(norm.running_variance);
     return result;
 }
 
@@ -474,7 +644,10 @@ typedef struct scenario {
 
 static const scenario scenarios[] = {
     {"Adam steps", adam_steps},
+    {"regularised steps", regularised_steps},
+    {"minimising", minimising},
     {"network", network},
+    {"neural", neural},
     {"saving", saving},
     {"checking", checking},
     {"shadowing", shadowing},
@@ -491,7 +664,12 @@ static const scenario scenarios[] = {
     {"second_order", second_order},
     {"scopes", scopes},
     {"twenty_operands", twenty_operands},
+    {"reducing", reducing},
+    {"moving", moving},
+    {"solving", solving},
     {"randomness", randomness},
+    {"losing", losing},
+    {"initialising", initialising},
     {"many_parameters", many_parameters},
 };
 

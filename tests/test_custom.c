@@ -99,8 +99,9 @@ static void errors_are_named(void)
                              .attribute_bytes = sizeof(double),
                              .infer = like_first,
                              .forward = length_forward};
-    gr_op loopless = shrinking;
+    gr_op loopless = shrinking, nameless = shrinking;
     loopless.forward = no_loop;
+    nameless.name = NULL;
     const gr_tensor small = gr_ones(g, GR_F64, GR_SHAPE(3)), big = gr_ones(g, GR_F64, GR_SHAPE(2, 3));
     const double one = 1;
     const struct {
@@ -114,6 +115,7 @@ static void errors_are_named(void)
         {&shrinking, 2, {small, gr_ones(g, GR_F64, GR_SHAPE(2))}, GR_ERR_SHAPE, "full [3], full [2]"},
         {&shrinking, 4, {big, big, big, big}, GR_ERR_ARGUMENT, "at most three operands"},
         {&loopless, 2, {big, small}, GR_ERR_ARGUMENT, "needs a loop"},
+        {&nameless, 2, {big, small}, GR_ERR_ARGUMENT, "apply: NULL for the primitive, its name"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CHECK(!gr_is_valid(gr_apply(g, cases[i].op, cases[i].n, cases[i].operands, &one)));

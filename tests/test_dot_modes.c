@@ -135,6 +135,8 @@ static void read_node(drawn *d, const char *line)
     if (id >= MOST_NODES) return;
     drawn_node *node = &d->node[d->n_nodes++];
     copy_between(node->name, line, "<B>", "</B>");
+    const size_t length = strlen(node->name); /* what follows a name stands behind a blank */
+    if (length > 0 && node->name[length - 1] == ' ') node->name[length - 1] = '\0';
     node->box = strstr(line, "shape=box3d") != NULL;
     node->marked = strstr(line, "#0072B2") != NULL;
 }
@@ -320,17 +322,19 @@ static void free_known(known *k)
     free(k);
 }
 
-/* Which tensors an arrow of the test's own knowledge leads between, in either direction. */
+/* Which tensors an arrow of the test's own knowledge leads between, in either direction. In both, leaves lead nowhere
+   but in the first step. */
 static void spread(const known *k, bool *in, bool up, bool down, int steps)
 {
     for (int step = 0; step < steps; step++) {
+        const bool past_leaves = step == 0 || !down;
         bool next[TENSORS];
         memcpy(next, in, sizeof next);
         for (int i = 0; i < TENSORS; i++)
             for (int o = 0; k->drawn[i] && o < k->n_operands[i]; o++) {
                 const int operand = k->operand[i][o];
                 if (down && in[i]) next[operand] = true;
-                if (up && in[operand]) next[i] = true;
+                if (up && in[operand] && (past_leaves || !k->leaf[operand])) next[i] = true;
             }
         memcpy(in, next, sizeof next);
     }
@@ -389,6 +393,28 @@ static void test_random_slices(void)
         check_drawn(k, &(gr_dot_options){.ancestors_of = k->t[x], .descendants_of = k->t[y]}, part);
         free_known(k);
     }
+}
+
+/* Steps that have nothing in common but their weight are not near each other. */
+static void test_around_in_a_recurrence(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = scalar_param(g, "w", 0.5);
+    gr_tensor h = gr_named(gr_constant(g, GR_F64, GR_SCALAR, NULL), "h0"), steps[5];
+    for (int i = 0; i < 5; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "h%d", i + 1);
+        h = steps[i] = gr_named(gr_tanh(gr_mul(h, w)), name);
+    }
+    drawn *d = read_drawing(h, &(gr_dot_options){.around = h, .distance = 5});
+    CHECK(node_named(d, "h3") >= 0 && node_named(d, "w") >= 0 && node_named(d, "h2") < 0);
+    CHECK(d->n_nodes == 7 && d->node[node_named(d, "w")].cut_out);
+    free(d);
+    d = read_drawing(h, &(gr_dot_options){.around = w}); /* here they are what is asked for */
+    CHECK(d->n_nodes == 6);
+    free(d);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
 }
 
 static void test_random_highlights(void)
@@ -483,8 +509,8 @@ static void test_box_says(void)
     const net n = make_net();
     char *text = text_of(n.loss, &(gr_dot_options){.collapse_depth = 1});
     CHECK_TEXT(line_of(text, "n1"),
-               "<B>net</B></TD></TR><TR><TD>3 operations</TD></TR><TR><TD>2 parameters: 6 "
-               "numbers</TD></TR><TR><TD>→ 1×1</TD>");
+               "<B>net</B></TD></TR><TR><TD>3 operations</TD></TR><TR><TD>6 parameters</TD></TR>"
+               "<TR><TD>→ 1×1</TD>");
     CHECK(count_of(text, " -> ") == 3 && count_of(text, "subgraph") == 0);
     free(text);
     const char *names[] = {"net/hid*", "net/out"};
@@ -494,8 +520,56 @@ static void test_box_says(void)
     CHECK(count_of(text, "subgraph") == 0 && count_of(text, "box3d") == 2);
     free(text);
     text = text_of(n.h, &(gr_dot_options){.collapse_depth = 1, .legend = true}); /* the root in a box */
-    CHECK_TEXT(line_of(text, "n1"), "<TD>1 parameter: 4 numbers</TD></TR><TR><TD>→ 1×2</TD>");
+    CHECK_TEXT(line_of(text, "n1"), "<TD>4 parameters</TD></TR><TR><TD>→ 1×2</TD>");
     CHECK_TEXT(line_of(text, "n1"), "peripheries=2");
+    free(text);
+    gr_graph_destroy(n.g);
+}
+
+/* Boxes are named, shaped and counted as the rows of the table of the same pass are. */
+static void test_layers_as_in_the_summary(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_mlp coder = gr_mlp_create(g, "coder.", GR_F32, 3, (int64_t[]){784, 300, 20}, gr_relu, NULL);
+    const gr_linear top = gr_linear_create(g, "top", GR_F32, 20, 1, NULL);
+    const gr_tensor x = gr_constant(g, GR_F32, GR_SHAPE(8, 784), NULL);
+    gr_name_scope_begin(g, "model");
+    gr_tensor y = gr_tanh(gr_mlp_forward(coder, x));
+    for (int i = 0; i < 2; i++) y = gr_mul(gr_linear_forward(top, y), y); /* a layer that is used twice */
+    gr_name_scope_end(g);
+    y = gr_mean(y, GR_ALL_AXES, false);
+    char *text = text_of(y, &(gr_dot_options){.collapse_layers = true}), table[4096];
+    CHECK(gr_model_summary_string(y, table, sizeof table, NULL, NULL) == GR_OK);
+    CHECK_TEXT(text,
+               "<B>model/coder/fc1</B></TD></TR><TR><TD>2 operations</TD></TR><TR><TD>235,500 parameters</TD>"
+               "</TR><TR><TD>→ 8×300</TD>");
+    CHECK_TEXT(table, "\n    fc1   f32 [8, 300]     235,500 ");
+    CHECK_TEXT(text,
+               "<B>model/coder/fc2</B></TD></TR><TR><TD>2 operations</TD></TR><TR><TD>6,020 parameters</TD>"
+               "</TR><TR><TD>→ 8×20</TD>");
+    CHECK_TEXT(table, "\n    fc2   f32 [8, 20]        6,020 ");
+    CHECK_TEXT(text, "<B>model/top</B></TD></TR><TR><TD>4 operations</TD></TR><TR><TD>21 parameters</TD>");
+    CHECK_TEXT(table, "\n  top     f32 [8, 1]            21 ");
+    CHECK(count_of(text, "box3d") == 3 && count_of(text, "subgraph") == 2);
+    CHECK_TEXT(text, "label=\"model\"");
+    CHECK_TEXT(text, "label=\"coder\"");
+    free(text);
+    CHECK(gr_dot_write_file(y, DRAWINGS "/layers.dot",
+                            &(gr_dot_options){.collapse_layers = true, .fold = true}) == GR_OK);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* What a rule reads of a box are its results, not its parameters. */
+static void test_parameters_are_no_results(void)
+{
+    const net n = make_net();
+    gr_tensor gradient;
+    CHECK(gr_grad(1, &n.loss, 1, &n.w1, NULL, &(gr_grad_options){.record = true}, &gradient) == GR_OK);
+    char *text = text_of(
+        n.loss, &(gr_dot_options){
+                    .mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &gradient, .collapse_depth = 1});
+    CHECK_TEXT(line_of(text, "n1"), "<TD>6 parameters</TD></TR><TR><TD>→ 1×2, 1×1</TD></TR></TABLE>");
     free(text);
     gr_graph_destroy(n.g);
 }
@@ -697,9 +771,9 @@ static void test_golden_scalars(void)
         .mode = GR_DOT_SCALARS, .legend = true, .names = {.lists = lists, .n_lists = 2}};
     check_golden(e, "scalars", &options);
     char *text = text_of(e, &options);
-    CHECK_TEXT(text, "[label=<w1 = 0.15<BR/><I>+0.000438568</I>>];"); /* as the books have it */
-    CHECK_TEXT(text, "[label=<w5 = 0.4<BR/><I>+0.082167</I>>];");
-    CHECK(count_of(text, "+ b1 = 0.35 &#160;<I>+0.0187256</I>") == 2 && count_of(text, "<B>b1") == 0);
+    CHECK_TEXT(text, "[label=<w1 = 0.15<BR/><I>grad +0.000438568</I>>];"); /* as the books have it */
+    CHECK_TEXT(text, "[label=<w5 = 0.4<BR/><I>grad +0.0821670</I>>];");
+    CHECK(count_of(text, "+ b1 = 0.35 &#160;<I>grad +0.0187256</I>") == 2 && count_of(text, "<B>b1") == 0);
     CHECK(count_of(text, "matmul") == 0); /* a part of net_h and net_o */
     free(text);
     text = text_of(e,
@@ -721,7 +795,7 @@ static void test_factors_and_others(void)
     const gr_tensor x = gr_named(gr_constant(g, GR_F64, GR_SCALAR, (double[]){7}), "x");
     const gr_dot_options options = {.mode = GR_DOT_SCALARS};
     char *text = text_of(gr_add(gr_mul(u, x), gr_mul(x, u)), &options); /* a factor, twice */
-    CHECK(count_of(text, "[label=<u = 2<BR/><I>+14</I>>]") == 2 && count_of(text, "<B>u") == 0);
+    CHECK(count_of(text, "[label=<u = 2<BR/><I>grad +14</I>>]") == 2 && count_of(text, "<B>u") == 0);
     free(text);
     text = text_of(gr_mul(u, v), &options); /* of two parameters neither is written at the other's arrow */
     CHECK(count_of(text, "<B>u") == 1 && count_of(text, "<B>v") == 1 && count_of(text, " -> ") == 2);
@@ -734,7 +808,7 @@ static void test_factors_and_others(void)
     free(text);
     text = text_of(gr_add(gr_exp(gr_mul(u, x)), v),
                    &options); /* a product on its own stays, the term is in the sum */
-    CHECK(count_of(text, "<B>mul") == 1 && count_of(text, "+ v = 3 &#160;<I>+1</I>") == 1);
+    CHECK(count_of(text, "<B>mul") == 1 && count_of(text, "+ v = 3 &#160;<I>grad +1</I>") == 1);
     CHECK_TEXT(text, "[label=<u = 2");
     free(text);
     const gr_tensor m = gr_mul(u, x); /* a product in two sums is a part of neither */
@@ -742,7 +816,7 @@ static void test_factors_and_others(void)
     CHECK(count_of(text, "<B>mul") == 1 && count_of(text, " -> ") == 5);
     free(text);
     text = text_of(u, &options);
-    CHECK(count_of(text, "<B>u</B> = 2") == 1 && count_of(text, " -> ") == 0);
+    CHECK(count_of(text, "<B>u </B>= 2") == 1 && count_of(text, " -> ") == 0);
     free(text);
     CHECK(gr_graph_status(g) == GR_OK);
     gr_graph_destroy(g);
@@ -789,7 +863,7 @@ static void test_networks(void)
 static void test_hostile_scopes(void)
 {
     static const char *const names[] = {"\"quoted\" \\N \\G", "<b>&amp;</b>", "]>; } --> {",
-                                        "σ 梯度\n\x01\xff", "%s"};
+                                        "σ 梯度😀\n\x01\xff", "%s"};
     gr_graph *g = gr_graph_create(NULL);
     gr_tensor y = scalar_param(g, "p", 1);
     for (int i = 0; i < 5; i++) {
@@ -922,10 +996,29 @@ static void test_options_out_of_range(void)
     REFUSED(bad, "-1 highlight", .n_highlight = -1);
     REFUSED(bad, "highlight: a tensor that is not in the drawing", .n_highlight = 1, .highlight = &other);
     REFUSED(bad, "highlight: a tensor that is not", .n_highlight = 1, .highlight = &p, .descendants_of = y);
-    REFUSED(bad, "collapse, fold, slices and highlight are for tensors", .mode = GR_DOT_SCALARS,
-            .fold = true);
-    REFUSED(bad, "collapse, fold, slices", .mode = GR_DOT_SCALARS, .around = p);
+    static const char *const at_scopes = "collapse";
+    REFUSED(bad, "collapse is for tensors, not for single numbers: leave it out, or draw in the mode forward",
+            .mode = GR_DOT_SCALARS, .n_collapse = 1, .collapse = &at_scopes);
+    REFUSED(bad, "collapse is for tensors", .mode = GR_DOT_SCALARS, .collapse_depth = 1);
+    REFUSED(bad, "collapse_layers is for tensors", .mode = GR_DOT_SCALARS, .collapse_layers = true);
+    REFUSED(bad, "fold is for tensors", .mode = GR_DOT_SCALARS, .fold = true);
+    REFUSED(
+        bad,
+        "around is for tensors, not for single numbers: draw in the mode forward, or what lies between two "
+        "numbers with gr_paths_create",
+        .mode = GR_DOT_SCALARS, .around = p);
+    REFUSED(bad, "ancestors_of is for tensors", .mode = GR_DOT_SCALARS, .ancestors_of = p);
+    REFUSED(bad, "descendants_of is for tensors", .mode = GR_DOT_SCALARS, .descendants_of = p);
+    REFUSED(bad, "highlight is for tensors", .mode = GR_DOT_SCALARS, .n_highlight = 1, .highlight = &p);
     REFUSED(bad, "1 lists of names at NULL", .mode = GR_DOT_SCALARS, .names = {.n_lists = 1});
+    const gr_tensor leaf = gr_set_requires_grad(gr_named(gr_constant(g, GR_F64, GR_SCALAR, NULL), "leaf"),
+                                                true);
+    CHECK(gr_backward_with(gr_mul(y, leaf), &(gr_backward_options){.retain = true}) == GR_OK);
+    const gr_tensor stored = gr_gradient(p), stored_too = gr_gradient(leaf);
+    REFUSED(bad, "gradients: what gr_backward stored has no record, take a recorded gr_grad by: p []",
+            .mode = GR_DOT_BOTH, .n_gradients = 1, .gradients = &stored);
+    REFUSED(bad, "gradients: what gr_backward stored has no record, take a recorded gr_grad by: leaf []",
+            .mode = GR_DOT_BACKWARD, .n_gradients = 1, .gradients = &stored_too, .inputs = &leaf);
     const gr_tensor large = gr_param(g, "large", GR_F64, GR_SHAPE(600), NULL),
                     sum = gr_sum(gr_exp(large), GR_ALL_AXES, false);
     check_refused(large, (gr_dot_options){.mode = GR_DOT_SCALARS}, GR_ERR_NOT_SCALAR,
@@ -954,9 +1047,12 @@ int main(void)
     RUN(test_golden);
     RUN(test_golden_fold);
     RUN(test_random_slices);
+    RUN(test_around_in_a_recurrence);
     RUN(test_random_highlights);
     RUN(test_random_boxes);
     RUN(test_box_says);
+    RUN(test_layers_as_in_the_summary);
+    RUN(test_parameters_are_no_results);
     RUN(test_fold_counts);
     RUN(test_what_is_folded);
     RUN(test_random_backward);

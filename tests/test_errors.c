@@ -92,6 +92,130 @@ static void max_of_nothing(fixture *f)
 {
     returned(f, gr_max(gr_zeros(f->g, GR_F64, GR_SHAPE(0, 2)), GR_AXES(0), false));
 }
+static void min_of_nothing(fixture *f)
+{
+    returned(f, gr_min(gr_zeros(f->g, GR_F64, GR_SHAPE(0, 2)), GR_AXES(0), false));
+}
+static void position_in_nothing(fixture *f)
+{
+    returned(f, gr_argmax(gr_zeros(f->g, GR_F64, GR_SHAPE(2, 0)), 1, false));
+}
+static void std_of_labels(fixture *f) { returned(f, gr_std(f->labels, GR_ALL_AXES, 1, false)); }
+static void var_axis(fixture *f) { returned(f, gr_var(f->w, GR_AXES(2), 1, false)); }
+static void norm_of_no_order(fixture *f)
+{
+    returned(f, gr_vector_norm(f->w, (double)NAN, GR_ALL_AXES, false));
+}
+static void any_of_numbers(fixture *f) { returned(f, gr_any(f->w, GR_ALL_AXES, false)); }
+static void cumsum_axis(fixture *f) { returned(f, gr_cumsum(f->w, -3)); }
+static void cumprod_of_labels(fixture *f) { returned(f, gr_cumprod(f->labels, 0)); }
+static void stack_shapes(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->b};
+    returned(f, gr_stack(2, both, 0));
+}
+static void stack_of_graphs(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->foreign};
+    returned(f, gr_stack(2, both, 0));
+}
+static void stack_axis(fixture *f) { returned(f, gr_stack(1, &f->w, 3)); }
+static void unequal_parts(fixture *f)
+{
+    gr_tensor parts[2];
+    f->status = gr_split(f->w, 1, 2, NULL, parts);
+    f->result = parts[1];
+    f->returns_tensor = true;
+}
+static void tile_negative(fixture *f) { returned(f, gr_tile(f->w, GR_SHAPE(2, -1))); }
+static void tile_too_often(fixture *f) { returned(f, gr_tile(f->w, GR_SHAPE(INT64_MAX, 2))); }
+static void repeat_short(fixture *f) { returned(f, gr_repeat(f->w, GR_SHAPE(2))); }
+static void interleave_negative(fixture *f) { returned(f, gr_repeat_interleave(f->w, 0, -2)); }
+static void flip_twice(fixture *f) { returned(f, gr_flip(f->w, GR_AXES(0, -2))); }
+static void roll_axis(fixture *f) { returned(f, gr_roll(f->w, 2, 1)); }
+static void pad_negative(fixture *f)
+{
+    returned(f, gr_pad(f->w, GR_SHAPE(0, -1), GR_SHAPE(0, 0), GR_PAD_CONSTANT, 0));
+}
+static void pad_short_list(fixture *f)
+{
+    returned(f, gr_pad(f->w, GR_SHAPE(1), GR_SHAPE(0, 0), GR_PAD_CONSTANT, 0));
+}
+static void reflect_all(fixture *f)
+{
+    returned(f, gr_pad(f->w, GR_SHAPE(0, 0), GR_SHAPE(0, 3), GR_PAD_REFLECT, 0));
+}
+static void wrap_twice(fixture *f)
+{
+    returned(f, gr_pad(f->w, GR_SHAPE(3, 0), GR_SHAPE(0, 0), GR_PAD_CIRCULAR, 0));
+}
+static void no_pad_mode(fixture *f)
+{
+    returned(f, gr_pad(f->w, GR_SHAPE(1, 0), GR_SHAPE(0, 0), (gr_pad_mode)7, 0));
+}
+static void triangle_of_vector(fixture *f) { returned(f, gr_triu(f->b, 0)); }
+static void diag_of_stack(fixture *f) { returned(f, gr_diag(gr_named(gr_unsqueeze(f->w, 0), "stack"), 0)); }
+static void diagonal_of_one_axis(fixture *f) { returned(f, gr_diagonal(f->w, 0, 1, -1)); }
+static void embedded_beyond(fixture *f) { returned(f, gr_diag_embed(f->b, INT64_MIN)); }
+static void long_windows(fixture *f) { returned(f, gr_unfold(f->w, 1, 4, 1)); }
+static void windows_on_the_spot(fixture *f) { returned(f, gr_unfold(f->w, 1, 2, 0)); }
+static void take_along_no_axis(fixture *f) { returned(f, gr_take_along_axis(f->w, 0, f->labels)); }
+static void embedding_position(fixture *f) { returned(f, gr_embedding(f->w, f->labels, GR_NO_PADDING)); }
+static void embedding_negative(fixture *f)
+{
+    returned(f, gr_embedding(f->w, gr_full(f->g, GR_I32, GR_SHAPE(2), -1), GR_NO_PADDING));
+}
+static void embedding_padding(fixture *f)
+{
+    returned(f, gr_embedding(f->w, gr_full(f->g, GR_I32, GR_SHAPE(2), 1), 2));
+}
+static void fill_by_numbers(fixture *f) { returned(f, gr_masked_fill(f->w, f->b, 0)); }
+static void fill_by_larger(fixture *f)
+{
+    returned(f, gr_masked_fill(f->b, gr_named(gr_full(f->g, GR_BOOL, GR_SHAPE(2, 3), 1), "mask"), 0));
+}
+static void select_shapes(fixture *f)
+{
+    returned(f, gr_masked_select(f->w, gr_named(gr_full(f->g, GR_BOOL, GR_SHAPE(2), 1), "mask")));
+}
+static void nonzero_numbers(fixture *f) { returned(f, gr_flatnonzero(f->b)); }
+static void linspace_of_labels(fixture *f) { returned(f, gr_linspace(f->g, GR_I32, 3, 0, 1)); }
+static void singular_system(fixture *f)
+{
+    const gr_tensor a = gr_named(gr_ones(f->g, GR_F64, GR_SHAPE(3, 3)), "a");
+    returned(f, gr_solve(a, f->b));
+}
+static void indefinite(fixture *f)
+{
+    returned(f, gr_cholesky(gr_named(gr_zeros(f->g, GR_F64, GR_SHAPE(2, 2)), "a")));
+}
+static void inverse_of_oblong(fixture *f) { returned(f, gr_inv(f->w)); }
+static void determinant_of_vector(fixture *f) { returned(f, gr_det(f->b)); }
+static void equations_differ(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F64, 3, 3), "a"), f->w));
+}
+static void solve_types(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F32, 2, 2), "a"), f->w));
+}
+static void no_right_side(fixture *f)
+{
+    returned(f, gr_solve(gr_named(gr_eye(f->g, GR_F64, 2, 2), "a"), gr_scalar(f->g, GR_F64, 1)));
+}
+static void other_triangle(fixture *f) { returned(f, gr_solve_triangular(f->w, f->b, 8)); }
+static void dot_of_matrix(fixture *f) { returned(f, gr_dot(f->b, f->w)); }
+static void trace_of_vector(fixture *f) { returned(f, gr_trace(f->b)); }
+static void einsum_sizes(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->data};
+    returned(f, gr_einsum("ij,jk->ik", 2, both));
+}
+static void einsum_of_graphs(fixture *f)
+{
+    const gr_tensor both[] = {f->w, f->foreign};
+    returned(f, gr_einsum("ij,ij", 2, both));
+}
 static void short_write(fixture *f) { f->status = gr_write(f->w, w_start, 5); }
 static void item_of_many(fixture *f)
 {
@@ -480,6 +604,65 @@ static const error_case cases[] = {
     CASE(GR_ERR_SHAPE, squeeze_two, "squeeze: ", "axis 0", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, expand_two, "expand: ", "w [2, 3]", "[4, 3]"),
     CASE(GR_ERR_SHAPE, max_of_nothing, "max: ", "[0, 2]"),
+    CASE(GR_ERR_SHAPE, min_of_nothing, "min: there is none of no elements: full [0, 2]"),
+    CASE(GR_ERR_SHAPE, position_in_nothing, "argmax: there is none of no elements: full [2, 0]"),
+    CASE(GR_ERR_TYPE, std_of_labels, "std: needs f32 or f64: labels i32 [3]"),
+    CASE(GR_ERR_AXIS, var_axis, "var: axis out of range: w [2, 3] (2 of 2 axes)"),
+    CASE(GR_ERR_ARGUMENT, norm_of_no_order, "vector_norm: the order is NaN: w [2, 3]"),
+    CASE(GR_ERR_TYPE, any_of_numbers, "any: needs a mask of bool: w f64 [2, 3]"),
+    CASE(GR_ERR_AXIS, cumsum_axis, "cumsum: axis -3 is out of range: w [2, 3]"),
+    CASE(GR_ERR_TYPE, cumprod_of_labels, "cumprod: needs f32 or f64: labels i32 [3]"),
+    CASE(GR_ERR_SHAPE, stack_shapes, "stack: shapes differ: w [2, 3], b [3] (operand 2)"),
+    CASE(GR_ERR_GRAPH, stack_of_graphs, "stack: operand 2 belongs to another graph"),
+    CASE(GR_ERR_AXIS, stack_axis, "stack: axis 3 is out of range: w [2, 3]"),
+    CASE(GR_ERR_SHAPE, unequal_parts, "split: 2 equal parts of axis 1 are not possible: w [2, 3]"),
+    CASE(GR_ERR_ARGUMENT, tile_negative, "tile: an axis of 3 repeated -1 times: w [2, 3]"),
+    CASE(GR_ERR_OVERFLOW, tile_too_often, "tile: an axis of 2 repeated 9223372036854775807 times: w [2, 3]"),
+    CASE(GR_ERR_NDIM, repeat_short, "repeat: numbers for 1 axes only: w [2, 3]"),
+    CASE(GR_ERR_ARGUMENT, interleave_negative, "repeat_interleave: an axis of 2 repeated -2 times"),
+    CASE(GR_ERR_AXIS, flip_twice, "flip: an axis is named twice: w [2, 3] (-2)"),
+    CASE(GR_ERR_AXIS, roll_axis, "roll: axis 2 is out of range: w [2, 3]"),
+    CASE(GR_ERR_ARGUMENT, pad_negative, "pad: a negative number of elements: w [2, 3] (-1 at axis 1)"),
+    CASE(GR_ERR_NDIM, pad_short_list,
+         "pad: needs a number for each axis, before and after: w [2, 3] (1 and 2 numbers)"),
+    CASE(GR_ERR_SHAPE, reflect_all,
+         "pad: the axis is too short for this mode: w [2, 3] (3 elements at axis 1)"),
+    CASE(GR_ERR_SHAPE, wrap_twice,
+         "pad: the axis is too short for this mode: w [2, 3] (3 elements at axis 0)"),
+    CASE(GR_ERR_ARGUMENT, no_pad_mode, "pad: not a mode: w [2, 3] (7)"),
+    CASE(GR_ERR_NDIM, triangle_of_vector, "triu: needs at least two axes: b [3]"),
+    CASE(GR_ERR_NDIM, diag_of_stack, "diag: needs a vector or a matrix: stack [1, 2, 3]"),
+    CASE(GR_ERR_AXIS, diagonal_of_one_axis, "diagonal: axis 1 is named twice: w [2, 3]"),
+    CASE(GR_ERR_OVERFLOW, embedded_beyond, "diag_embed: an offset of -9223372036854775808: b [3]"),
+    CASE(GR_ERR_SHAPE, long_windows, "unfold: windows of 4, 1 apart, along axis 1: w [2, 3]"),
+    CASE(GR_ERR_ARGUMENT, windows_on_the_spot, "unfold: windows of 2, 0 apart, along axis 1: w [2, 3]"),
+    CASE(GR_ERR_SHAPE, take_along_no_axis,
+         "take_along_axis: shapes do not broadcast beside the axis: w [2, 3], labels [3] (axis 0)"),
+    CASE(GR_ERR_INDEX, embedding_position,
+         "embedding: position outside the rows: w [2, 3], labels [3] (position 2 of 2 rows)"),
+    CASE(GR_ERR_INDEX, embedding_negative, "embedding: position outside the rows", "(position -1 of 2 rows)"),
+    CASE(GR_ERR_INDEX, embedding_padding, "embedding: row 2 for padding: w [2, 3]"),
+    CASE(GR_ERR_TYPE, fill_by_numbers, "masked_fill: the mask must be bool: w f64 [2, 3], b f64 [3]"),
+    CASE(GR_ERR_SHAPE, fill_by_larger,
+         "masked_fill: the mask does not broadcast to the operand: b [3], mask [2, 3]"),
+    CASE(GR_ERR_SHAPE, select_shapes, "masked_select: shapes do not broadcast: w [2, 3], mask [2]"),
+    CASE(GR_ERR_TYPE, nonzero_numbers, "flatnonzero: needs a mask of bool", "f64 [3]"),
+    CASE(GR_ERR_TYPE, linspace_of_labels, "linspace: needs f32 or f64"),
+    CASE(GR_ERR_SINGULAR, singular_system, "solve: the matrix is singular: a [3, 3], ",
+         "(matrix 0, no pivot in column 1)"),
+    CASE(GR_ERR_SINGULAR, indefinite,
+         "cholesky: the matrix is not positive definite: a [2, 2] (matrix 0, pivot 0 is 0)"),
+    CASE(GR_ERR_SHAPE, inverse_of_oblong, "inv: the matrix is not square: w [2, 3] (2 by 3)"),
+    CASE(GR_ERR_NDIM, determinant_of_vector, "slogdet: needs a matrix: b [3]"),
+    CASE(GR_ERR_SHAPE, equations_differ, "solve: numbers of equations differ: a [3, 3], w [2, 3] (3 vs 2)"),
+    CASE(GR_ERR_TYPE, solve_types, "solve: types differ: a f32 [2, 2], w f64 [2, 3]"),
+    CASE(GR_ERR_NDIM, no_right_side, "solve: needs right-hand sides: a [2, 2], full []"),
+    CASE(GR_ERR_ARGUMENT, other_triangle, "solve_triangular: flags 8"),
+    CASE(GR_ERR_NDIM, dot_of_matrix, "dot: needs two vectors: b [3], w [2, 3]"),
+    CASE(GR_ERR_NDIM, trace_of_vector, "trace: needs at least two axes: b [3]"),
+    CASE(GR_ERR_SHAPE, einsum_sizes, "einsum: the sizes of a label differ: w [2, 3], ",
+         "(j is 3 and 4 in \"ij,jk->ik\")"),
+    CASE(GR_ERR_GRAPH, einsum_of_graphs, "einsum: operand 2 belongs to another graph"),
     CASE(GR_ERR_SHAPE, short_write, "write: ", "5 elements", "w [2, 3]", "6"),
     CASE(GR_ERR_SHAPE, item_of_many, "item: ", "one element", "w [2, 3]"),
     CASE(GR_ERR_SHAPE, batch_shapes, "matmul: ", "[2, 4, 3] @ ", "[3, 3, 4]"),

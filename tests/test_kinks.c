@@ -41,91 +41,191 @@ static gr_tensor first_class(gr_tensor x)
     return gr_one_hot(labels_like(element(x, 0)), gr_dim(x, -1), gr_type_of(x));
 }
 
+static gr_tensor ones_like(gr_tensor t) { return gr_ones(g, gr_type_of(t), gr_shape_of(t)); }
+static gr_tensor zeros_like(gr_tensor t) { return gr_zeros(g, gr_type_of(t), gr_shape_of(t)); }
+
 /* A mean over all rows, of which each is the same, as one value per row. */
 static gr_tensor per_row(gr_tensor mean, gr_tensor column) { return gr_expand(mean, gr_shape_of(column)); }
 
+/* The rows are channels, each with a slope of its own. */
+static gr_tensor prelu_of_each(gr_tensor x, gr_tensor slopes)
+{
+    if (gr_ndim(x) == 0) return gr_prelu(x, slopes);
+    return gr_reshape(gr_prelu(gr_reshape(x, GR_SHAPE(1, -1)), slopes), GR_SHAPE(-1));
+}
+
 #define C(VALUE) number_of_type(VALUE)
-#define FUNCTIONS(X)                                                                                    \
-    X(relu, "relu(x)", gr_relu(k.a))                                                                    \
-    X(abs, "abs(x)", gr_abs(k.a))                                                                       \
-    X(sign, "sign(x)", gr_sign(k.a))                                                                    \
-    X(maximum, "maximum(a, b)", gr_maximum(k.a, k.b))                                                   \
-    X(maximum_same, "maximum(x, x)", gr_maximum(k.a, k.a))                                              \
-    X(minimum, "minimum(a, b)", gr_minimum(k.a, k.b))                                                   \
-    X(max, "max(x)", gr_max(k.x, GR_AXES(-1), false))                                                   \
-    X(square_max, "square(max(x))", gr_square(gr_max(k.x, GR_AXES(-1), false)))                         \
-    X(sqrt, "sqrt(x)", gr_sqrt(k.a))                                                                    \
-    X(sqrt_mul, "sqrt(x * x)", gr_sqrt(gr_mul(k.a, k.a)))                                               \
-    X(sqrt_square, "sqrt(square(x))", gr_sqrt(gr_square(k.a)))                                          \
-    X(sqrt_abs, "sqrt(abs(x))", gr_sqrt(gr_abs(k.a)))                                                   \
-    X(sqrt_cos, "sqrt(1 - cos(x))", gr_sqrt(gr_sub(C(1), gr_cos(k.a))))                                 \
-    X(sqrt_exp, "sqrt(exp(x))", gr_sqrt(gr_exp(k.a)))                                                   \
-    X(zero_sqrt, "0 * sqrt(x)", gr_mul(C(0), gr_sqrt(k.a)))                                             \
-    X(scale_sqrt, "scale(sqrt(x), 0)", gr_scale(gr_sqrt(k.a), 0))                                       \
-    X(sqrt_scale, "sqrt(scale(x, 0))", gr_sqrt(gr_scale(k.a, 0)))                                       \
-    X(square_sqrt, "square(sqrt(x))", gr_square(gr_sqrt(k.a)))                                          \
-    X(log, "log(x)", gr_log(k.a))                                                                       \
-    X(log1p, "log1p(x)", gr_log1p(k.a))                                                                 \
-    X(zero_log, "0 * log(x)", gr_mul(C(0), gr_log(k.a)))                                                \
-    X(entropy, "chain_mul(x, log(x))", gr_chain_mul(k.a, gr_log(k.a)))                                  \
-    X(power_0, "pow_scalar(x, 0)", gr_pow_scalar(k.a, 0))                                               \
-    X(power_1, "pow_scalar(x, 1)", gr_pow_scalar(k.a, 1))                                               \
-    X(power_2, "pow_scalar(x, 2)", gr_pow_scalar(k.a, 2))                                               \
-    X(power_3, "pow_scalar(x, 3)", gr_pow_scalar(k.a, 3))                                               \
-    X(power_half, "pow_scalar(x, 0.5)", gr_pow_scalar(k.a, 0.5))                                        \
-    X(power_3_halves, "pow_scalar(x, 1.5)", gr_pow_scalar(k.a, 1.5))                                    \
-    X(power_minus_1, "pow_scalar(x, -1)", gr_pow_scalar(k.a, -1))                                       \
-    X(power_of_square, "pow_scalar(square(x), 0.5)", gr_pow_scalar(gr_square(k.a), 0.5))                \
-    X(pow, "pow(a, b)", gr_pow(k.a, k.b))                                                               \
-    X(pow_2, "pow(x, 2)", gr_pow(k.a, C(2)))                                                            \
-    X(pow_3, "pow(x, 3)", gr_pow(k.a, C(3)))                                                            \
-    X(div, "a / b", gr_div(k.a, k.b))                                                                   \
-    X(zero_div, "0 * (a / b)", gr_mul(C(0), gr_div(k.a, k.b)))                                          \
-    X(chain_div, "chain_div(a, b)", gr_chain_div(k.a, k.b))                                             \
-    X(chain_mul, "chain_mul(a, b)", gr_chain_mul(k.a, k.b))                                             \
-    X(exp, "exp(x)", gr_exp(k.a))                                                                       \
-    X(tanh, "tanh(x)", gr_tanh(k.a))                                                                    \
-    X(sigmoid, "sigmoid(x)", gr_sigmoid(k.a))                                                           \
-    X(softplus, "softplus(x)", gr_softplus(k.a))                                                        \
-    X(sin, "sin(x)", gr_sin(k.a))                                                                       \
-    X(where_log, "where(x > 0, log(x), 0)", gr_where(gr_greater(k.a, C(0)), gr_log(k.a), C(0)))         \
-    X(where_sqrt, "where(x > 0, sqrt(x), 0)", gr_where(gr_greater(k.a, C(0)), gr_sqrt(k.a), C(0)))      \
-    X(where_log_sqrt, "where(x > 0, log(sqrt(x)), 0)",                                                  \
-      gr_where(gr_greater(k.a, C(0)), gr_log(gr_sqrt(k.a)), C(0)))                                      \
-    X(where_sin, "where(x > 0, sin(1 / x), 0)",                                                         \
-      gr_where(gr_greater(k.a, C(0)), gr_sin(gr_div(C(1), k.a)), C(0)))                                 \
-    X(where_pow, "where(x > 0, pow(x, x), 1)", gr_where(gr_greater(k.a, C(0)), gr_pow(k.a, k.a), C(1))) \
-    X(where_power, "where(x > 0, pow_scalar(x, 0.5), x)",                                               \
-      gr_where(gr_greater(k.a, C(0)), gr_pow_scalar(k.a, 0.5), k.a))                                    \
-    X(where_sign, "where(x == 0, 0, x / abs(x))",                                                       \
-      gr_where(gr_equal(k.a, C(0)), C(0), gr_div(k.a, gr_abs(k.a))))                                    \
-    X(where_sinc, "where(x == 0, 1, sin(x) / x)",                                                       \
-      gr_where(gr_equal(k.a, C(0)), C(1), gr_div(gr_sin(k.a), k.a)))                                    \
-    X(where_exp, "where(x < 1, exp(x), x)", gr_where(gr_less(k.a, C(1)), gr_exp(k.a), k.a))             \
-    X(where_tanh, "where(x > 0, tanh(log(x)), sigmoid(x))",                                             \
-      gr_where(gr_greater(k.a, C(0)), gr_tanh(gr_log(k.a)), gr_sigmoid(k.a)))                           \
-    X(where_norm, "where(x > 0, norm(x, log(x)), 0)",                                                   \
-      gr_where(gr_greater(k.a, C(0)), gr_norm(pair(k.a, gr_log(k.a)), GR_AXES(-1), false), C(0)))       \
-    X(where_softmax, "where(x > 0, softmax(log(x), 0)[0], 0)",                                          \
-      gr_where(gr_greater(k.a, C(0)), element(gr_softmax(pair(gr_log(k.a), gr_scale(k.a, 0)), -1), 0),  \
-               C(0)))                                                                                   \
-    X(norm, "norm(x)", gr_norm(k.x, GR_AXES(-1), false))                                                \
-    X(square_norm, "square(norm(x))", gr_square(gr_norm(k.x, GR_AXES(-1), false)))                      \
-    X(softmax_0, "softmax(x)[0]", element(gr_softmax(k.x, -1), 0))                                      \
-    X(softmax_1, "softmax(x)[1]", element(gr_softmax(k.x, -1), 1))                                      \
-    X(log_softmax_0, "log_softmax(x)[0]", element(gr_log_softmax(k.x, -1), 0))                          \
-    X(log_softmax_1, "log_softmax(x)[1]", element(gr_log_softmax(k.x, -1), 1))                          \
-    X(logsumexp, "logsumexp(x)", gr_logsumexp(k.x, GR_AXES(-1), false))                                 \
-    X(cross_entropy, "softmax_cross_entropy(x, 0)",                                                     \
-      per_row(gr_softmax_cross_entropy(k.x, labels_like(k.a)), k.a))                                    \
-    X(cross_entropy_onehot, "softmax_cross_entropy_onehot(x, 1 0 0)",                                   \
-      per_row(gr_softmax_cross_entropy_onehot(k.x, first_class(k.x)), k.a))                             \
-    X(bce_0, "bce_with_logits(x, 0)",                                                                   \
-      per_row(gr_bce_with_logits(k.a, gr_zeros(g, type, gr_shape_of(k.a))), k.a))                       \
-    X(bce_1, "bce_with_logits(x, 1)",                                                                   \
-      per_row(gr_bce_with_logits(k.a, gr_ones(g, type, gr_shape_of(k.a))), k.a))                        \
-    X(sum, "sum(x)", gr_sum(k.x, GR_AXES(-1), false))                                                   \
-    X(mean, "mean(x)", gr_mean(k.x, GR_AXES(-1), false))
+#define FUNCTIONS(X)                                                                                        \
+    X(relu, "relu(x)", gr_relu(k.a))                                                                        \
+    X(relu6, "relu6(x)", gr_relu6(k.a))                                                                     \
+    X(leaky_relu, "leaky_relu(x)", gr_leaky_relu(k.a))                                                      \
+    X(hardtanh, "hardtanh(x)", gr_hardtanh(k.a))                                                            \
+    X(hardsigmoid, "hardsigmoid(x)", gr_hardsigmoid(k.a))                                                   \
+    X(hardswish, "hardswish(x)", gr_hardswish(k.a))                                                         \
+    X(elu, "elu(x)", gr_elu(k.a))                                                                           \
+    X(celu, "celu(x)", gr_celu(k.a))                                                                        \
+    X(selu, "selu(x)", gr_selu(k.a))                                                                        \
+    X(log_sigmoid, "log_sigmoid(x)", gr_log_sigmoid(k.a))                                                   \
+    X(softsign, "softsign(x)", gr_softsign(k.a))                                                            \
+    X(silu, "silu(x)", gr_silu(k.a))                                                                        \
+    X(mish, "mish(x)", gr_mish(k.a))                                                                        \
+    X(gelu, "gelu(x)", gr_gelu(k.a))                                                                        \
+    X(gelu_tanh, "gelu_tanh(x)", gr_gelu_tanh(k.a))                                                         \
+    X(leaky_flat, "leaky_relu(x, 0)", gr_leaky_relu_with(k.a, 0))                                           \
+    X(elu_2, "elu(x, 2)", gr_elu_with(k.a, 2))                                                              \
+    X(celu_2, "celu(x, 2)", gr_celu_with(k.a, 2))                                                           \
+    X(softplus_2, "softplus(x, 2)", gr_softplus_with(k.a, 2))                                               \
+    X(prelu, "prelu(a, b)", prelu_of_each(k.a, k.b))                                                        \
+    X(maxout, "maxout(x, 2)", element(gr_maxout(k.x, 2, -1), 0))                                            \
+    X(glu, "glu(x)", element(gr_glu(k.x, -1), 0))                                                           \
+    X(abs, "abs(x)", gr_abs(k.a))                                                                           \
+    X(sign, "sign(x)", gr_sign(k.a))                                                                        \
+    X(asin, "asin(x)", gr_asin(k.a))                                                                        \
+    X(acos, "acos(x)", gr_acos(k.a))                                                                        \
+    X(atan, "atan(x)", gr_atan(k.a))                                                                        \
+    X(acosh, "acosh(x)", gr_acosh(k.a))                                                                     \
+    X(atanh, "atanh(x)", gr_atanh(k.a))                                                                     \
+    X(tan, "tan(x)", gr_tan(k.a))                                                                           \
+    X(asinh, "asinh(x)", gr_asinh(k.a))                                                                     \
+    X(sinh, "sinh(x)", gr_sinh(k.a))                                                                        \
+    X(cosh, "cosh(x)", gr_cosh(k.a))                                                                        \
+    X(erf, "erf(x)", gr_erf(k.a))                                                                           \
+    X(erfc, "erfc(x)", gr_erfc(k.a))                                                                        \
+    X(expm1, "expm1(x)", gr_expm1(k.a))                                                                     \
+    X(log2, "log2(x)", gr_log2(k.a))                                                                        \
+    X(log10, "log10(x)", gr_log10(k.a))                                                                     \
+    X(rsqrt, "rsqrt(x)", gr_rsqrt(k.a))                                                                     \
+    X(reciprocal, "reciprocal(x)", gr_reciprocal(k.a))                                                      \
+    X(floor, "floor(x)", gr_floor(k.a))                                                                     \
+    X(ceil, "ceil(x)", gr_ceil(k.a))                                                                        \
+    X(trunc, "trunc(x)", gr_trunc(k.a))                                                                     \
+    X(round, "round(x)", gr_round(k.a))                                                                     \
+    X(unit_step, "unit_step(x)", gr_unit_step(k.a))                                                         \
+    X(heaviside, "heaviside(a, b)", gr_heaviside(k.a, k.b))                                                 \
+    X(clamp, "clamp(x, -1, 2)", gr_clamp(k.a, -1, 2))                                                       \
+    X(clamp_low, "clamp(x, 0, inf)", gr_clamp(k.a, 0, INF))                                                 \
+    X(clamp_crossed, "clamp(x, 2, -1)", gr_clamp(k.a, 2, -1))                                               \
+    X(logaddexp, "logaddexp(a, b)", gr_logaddexp(k.a, k.b))                                                 \
+    X(hypot, "hypot(a, b)", gr_hypot(k.a, k.b))                                                             \
+    X(atan2, "atan2(a, b)", gr_atan2(k.a, k.b))                                                             \
+    X(fmod, "fmod(a, b)", gr_fmod(k.a, k.b))                                                                \
+    X(remainder, "remainder(a, b)", gr_remainder(k.a, k.b))                                                 \
+    X(lerp, "lerp(a, b, 0)", gr_lerp(k.a, k.b, C(0)))                                                       \
+    X(where_asin, "where(x < 1, asin(x), 0)", gr_where(gr_less(k.a, C(1)), gr_asin(k.a), C(0)))             \
+    X(maximum, "maximum(a, b)", gr_maximum(k.a, k.b))                                                       \
+    X(maximum_same, "maximum(x, x)", gr_maximum(k.a, k.a))                                                  \
+    X(minimum, "minimum(a, b)", gr_minimum(k.a, k.b))                                                       \
+    X(max, "max(x)", gr_max(k.x, GR_AXES(-1), false))                                                       \
+    X(max_pool, "max_pool1d(x)[0]",                                                                         \
+      element(gr_max_pool1d(k.x, &(gr_pool_options){.kernel = {gr_dim(k.x, -1)}}), 0))                      \
+    X(square_max, "square(max(x))", gr_square(gr_max(k.x, GR_AXES(-1), false)))                             \
+    X(min, "min(x)", gr_min(k.x, GR_AXES(-1), false))                                                       \
+    X(prod, "prod(x)", gr_prod(k.x, GR_AXES(-1), false))                                                    \
+    X(square_prod, "square(prod(x))", gr_square(gr_prod(k.x, GR_AXES(-1), false)))                          \
+    X(cumprod_0, "cumprod(x)[0]", element(gr_cumprod(k.x, -1), 0))                                          \
+    X(cumprod_last, "cumprod(x)[-1]", element(gr_cumprod(k.x, -1), -1))                                     \
+    X(cumsum_last, "cumsum(x)[-1]", element(gr_cumsum(k.x, -1), -1))                                        \
+    X(sqrt, "sqrt(x)", gr_sqrt(k.a))                                                                        \
+    X(sqrt_mul, "sqrt(x * x)", gr_sqrt(gr_mul(k.a, k.a)))                                                   \
+    X(sqrt_square, "sqrt(square(x))", gr_sqrt(gr_square(k.a)))                                              \
+    X(sqrt_abs, "sqrt(abs(x))", gr_sqrt(gr_abs(k.a)))                                                       \
+    X(sqrt_cos, "sqrt(1 - cos(x))", gr_sqrt(gr_sub(C(1), gr_cos(k.a))))                                     \
+    X(sqrt_exp, "sqrt(exp(x))", gr_sqrt(gr_exp(k.a)))                                                       \
+    X(zero_sqrt, "0 * sqrt(x)", gr_mul(C(0), gr_sqrt(k.a)))                                                 \
+    X(scale_sqrt, "scale(sqrt(x), 0)", gr_scale(gr_sqrt(k.a), 0))                                           \
+    X(sqrt_scale, "sqrt(scale(x, 0))", gr_sqrt(gr_scale(k.a, 0)))                                           \
+    X(square_sqrt, "square(sqrt(x))", gr_square(gr_sqrt(k.a)))                                              \
+    X(log, "log(x)", gr_log(k.a))                                                                           \
+    X(log1p, "log1p(x)", gr_log1p(k.a))                                                                     \
+    X(zero_log, "0 * log(x)", gr_mul(C(0), gr_log(k.a)))                                                    \
+    X(entropy, "chain_mul(x, log(x))", gr_chain_mul(k.a, gr_log(k.a)))                                      \
+    X(power_0, "pow_scalar(x, 0)", gr_pow_scalar(k.a, 0))                                                   \
+    X(power_1, "pow_scalar(x, 1)", gr_pow_scalar(k.a, 1))                                                   \
+    X(power_2, "pow_scalar(x, 2)", gr_pow_scalar(k.a, 2))                                                   \
+    X(power_3, "pow_scalar(x, 3)", gr_pow_scalar(k.a, 3))                                                   \
+    X(power_half, "pow_scalar(x, 0.5)", gr_pow_scalar(k.a, 0.5))                                            \
+    X(power_3_halves, "pow_scalar(x, 1.5)", gr_pow_scalar(k.a, 1.5))                                        \
+    X(power_minus_1, "pow_scalar(x, -1)", gr_pow_scalar(k.a, -1))                                           \
+    X(power_of_square, "pow_scalar(square(x), 0.5)", gr_pow_scalar(gr_square(k.a), 0.5))                    \
+    X(pow, "pow(a, b)", gr_pow(k.a, k.b))                                                                   \
+    X(pow_2, "pow(x, 2)", gr_pow(k.a, C(2)))                                                                \
+    X(pow_3, "pow(x, 3)", gr_pow(k.a, C(3)))                                                                \
+    X(div, "a / b", gr_div(k.a, k.b))                                                                       \
+    X(zero_div, "0 * (a / b)", gr_mul(C(0), gr_div(k.a, k.b)))                                              \
+    X(chain_div, "chain_div(a, b)", gr_chain_div(k.a, k.b))                                                 \
+    X(chain_mul, "chain_mul(a, b)", gr_chain_mul(k.a, k.b))                                                 \
+    X(exp, "exp(x)", gr_exp(k.a))                                                                           \
+    X(tanh, "tanh(x)", gr_tanh(k.a))                                                                        \
+    X(sigmoid, "sigmoid(x)", gr_sigmoid(k.a))                                                               \
+    X(softplus, "softplus(x)", gr_softplus(k.a))                                                            \
+    X(sin, "sin(x)", gr_sin(k.a))                                                                           \
+    X(where_log, "where(x > 0, log(x), 0)", gr_where(gr_greater(k.a, C(0)), gr_log(k.a), C(0)))             \
+    X(where_sqrt, "where(x > 0, sqrt(x), 0)", gr_where(gr_greater(k.a, C(0)), gr_sqrt(k.a), C(0)))          \
+    X(where_log_sqrt, "where(x > 0, log(sqrt(x)), 0)",                                                      \
+      gr_where(gr_greater(k.a, C(0)), gr_log(gr_sqrt(k.a)), C(0)))                                          \
+    X(where_sin, "where(x > 0, sin(1 / x), 0)",                                                             \
+      gr_where(gr_greater(k.a, C(0)), gr_sin(gr_div(C(1), k.a)), C(0)))                                     \
+    X(where_pow, "where(x > 0, pow(x, x), 1)", gr_where(gr_greater(k.a, C(0)), gr_pow(k.a, k.a), C(1)))     \
+    X(where_power, "where(x > 0, pow_scalar(x, 0.5), x)",                                                   \
+      gr_where(gr_greater(k.a, C(0)), gr_pow_scalar(k.a, 0.5), k.a))                                        \
+    X(where_sign, "where(x == 0, 0, x / abs(x))",                                                           \
+      gr_where(gr_equal(k.a, C(0)), C(0), gr_div(k.a, gr_abs(k.a))))                                        \
+    X(where_sinc, "where(x == 0, 1, sin(x) / x)",                                                           \
+      gr_where(gr_equal(k.a, C(0)), C(1), gr_div(gr_sin(k.a), k.a)))                                        \
+    X(where_exp, "where(x < 1, exp(x), x)", gr_where(gr_less(k.a, C(1)), gr_exp(k.a), k.a))                 \
+    X(where_tanh, "where(x > 0, tanh(log(x)), sigmoid(x))",                                                 \
+      gr_where(gr_greater(k.a, C(0)), gr_tanh(gr_log(k.a)), gr_sigmoid(k.a)))                               \
+    X(where_norm, "where(x > 0, norm(x, log(x)), 0)",                                                       \
+      gr_where(gr_greater(k.a, C(0)), gr_norm(pair(k.a, gr_log(k.a)), GR_AXES(-1), false), C(0)))           \
+    X(where_softmax, "where(x > 0, softmax(log(x), 0)[0], 0)",                                              \
+      gr_where(gr_greater(k.a, C(0)), element(gr_softmax(pair(gr_log(k.a), gr_scale(k.a, 0)), -1), 0),      \
+               C(0)))                                                                                       \
+    X(norm, "norm(x)", gr_norm(k.x, GR_AXES(-1), false))                                                    \
+    X(square_norm, "square(norm(x))", gr_square(gr_norm(k.x, GR_AXES(-1), false)))                          \
+    X(norm_1, "vector_norm(x, 1)", gr_vector_norm(k.x, 1, GR_AXES(-1), false))                              \
+    X(norm_inf, "vector_norm(x, inf)", gr_vector_norm(k.x, INF, GR_AXES(-1), false))                        \
+    X(norm_least, "vector_norm(x, -inf)", gr_vector_norm(k.x, -INF, GR_AXES(-1), false))                    \
+    X(norm_0, "vector_norm(x, 0)", gr_vector_norm(k.x, 0, GR_AXES(-1), false))                              \
+    X(norm_3, "vector_norm(x, 3)", gr_vector_norm(k.x, 3, GR_AXES(-1), false))                              \
+    X(norm_half, "vector_norm(x, 0.5)", gr_vector_norm(k.x, 0.5, GR_AXES(-1), false))                       \
+    X(norm_minus_1, "vector_norm(x, -1)", gr_vector_norm(k.x, -1, GR_AXES(-1), false))                      \
+    X(var, "var(x)", gr_var(k.x, GR_AXES(-1), 1, false))                                                    \
+    X(std, "std(x)", gr_std(k.x, GR_AXES(-1), 1, false))                                                    \
+    X(square_std, "square(std(x))", gr_square(gr_std(k.x, GR_AXES(-1), 1, false)))                          \
+    X(softmax_0, "softmax(x)[0]", element(gr_softmax(k.x, -1), 0))                                          \
+    X(softmax_1, "softmax(x)[1]", element(gr_softmax(k.x, -1), 1))                                          \
+    X(log_softmax_0, "log_softmax(x)[0]", element(gr_log_softmax(k.x, -1), 0))                              \
+    X(log_softmax_1, "log_softmax(x)[1]", element(gr_log_softmax(k.x, -1), 1))                              \
+    X(logsumexp, "logsumexp(x)", gr_logsumexp(k.x, GR_AXES(-1), false))                                     \
+    X(cross_entropy, "softmax_cross_entropy(x, 0)",                                                         \
+      per_row(gr_softmax_cross_entropy(k.x, labels_like(k.a)), k.a))                                        \
+    X(cross_entropy_onehot, "softmax_cross_entropy_onehot(x, 1 0 0)",                                       \
+      per_row(gr_softmax_cross_entropy_onehot(k.x, first_class(k.x)), k.a))                                 \
+    X(bce_0, "bce_with_logits(x, 0)",                                                                       \
+      per_row(gr_bce_with_logits(k.a, gr_zeros(g, type, gr_shape_of(k.a))), k.a))                           \
+    X(bce_1, "bce_with_logits(x, 1)",                                                                       \
+      per_row(gr_bce_with_logits(k.a, gr_ones(g, type, gr_shape_of(k.a))), k.a))                            \
+    X(sum, "sum(x)", gr_sum(k.x, GR_AXES(-1), false))                                                       \
+    X(mean, "mean(x)", gr_mean(k.x, GR_AXES(-1), false))                                                    \
+    X(l1, "l1_loss(x, 0)", per_row(gr_l1_loss(k.a, zeros_like(k.a)), k.a))                                  \
+    X(huber, "huber(x, 0)", per_row(gr_huber(k.a, zeros_like(k.a)), k.a))                                   \
+    X(smooth_l1, "smooth_l1_loss(x, 0)", per_row(gr_smooth_l1_loss(k.a, zeros_like(k.a)), k.a))             \
+    X(log_cosh_loss, "log_cosh_loss(x, 0)", per_row(gr_log_cosh_loss(k.a, zeros_like(k.a)), k.a))           \
+    X(log_cosh, "log_cosh(x)", gr_log_cosh(k.a))                                                            \
+    X(log_loss, "log_loss(a, b)", gr_log_loss(k.a, k.b))                                                    \
+    X(bce_p0, "bce(x, 0)", per_row(gr_bce(k.a, zeros_like(k.a)), k.a))                                      \
+    X(bce_p1, "bce(x, 1)", per_row(gr_bce(k.a, ones_like(k.a)), k.a))                                       \
+    X(hinge, "hinge(x, 1)", per_row(gr_hinge(k.a, ones_like(k.a)), k.a))                                    \
+    X(kl_0, "kl_div(x, 0)", per_row(gr_kl_div(k.a, zeros_like(k.a)), k.a))                                  \
+    X(kl_t, "kl_div(0, x)", per_row(gr_kl_div(zeros_like(k.a), k.a), k.a))                                  \
+    X(nll, "nll(x, 0)", per_row(gr_nll(k.x, labels_like(k.a)), k.a))                                        \
+    X(smoothed, "softmax_cross_entropy(x, 0, smoothing 0.5)",                                               \
+      per_row(                                                                                              \
+          gr_softmax_cross_entropy_with(k.x, labels_like(k.a), &(gr_loss_options){.label_smoothing = 0.5}), \
+          k.a))                                                                                             \
+    X(multi_margin, "multi_margin(x, 0)", per_row(gr_multi_margin(k.x, labels_like(k.a)), k.a))             \
+    X(cosine, "cosine_similarity(x, 1 0 0)", gr_cosine_similarity(k.x, first_class(k.x), -1))               \
+    X(triplet, "triplet_margin(x, x, 0)", per_row(gr_triplet_margin(k.x, k.x, zeros_like(k.x)), k.a))
 
 #define DEFINE(NAME, TEXT, EXPRESSION) \
     static gr_tensor f_##NAME(operands k) { return EXPRESSION; }
@@ -251,8 +351,6 @@ static bool columns_are(gr_tensor t, const document_row *r, int64_t copies, cons
     for (int i = 0; i < r->n; i++) same &= column_is(t, i, copies, expected[i]);
     return same;
 }
-
-static gr_tensor ones_like(gr_tensor t) { return gr_ones(g, gr_type_of(t), gr_shape_of(t)); }
 
 enum { BACKWARD, GRAD, RECORDED, WALKS, FORWARD = WALKS, FORWARD_RECORDED, ALL_WALKS };
 static const char *const walks[] = {"gr_backward", "gr_grad", "recorded gr_grad", "gr_jvp",
@@ -570,6 +668,15 @@ static void sizes(void)
         const gr_tensor y = gr_norm(x, GR_ALL_AXES, false), by = gr_derivative(y, x);
         const double norm = sqrt(1000.0 * 1001 * 2001 / 6);
         CHECK(is(gr_item(y), norm * units[i]) && is(GR_AT(by, 999), 1000 / norm));
+    }
+    for (int i = 0; i < (type == GR_F32 ? 3 : 5); i++) { /* functions whose slopes have squares in them */
+        const gr_tensor a = number(3 * units[i]), b = number(4 * units[i]);
+        CHECK(is(slope(gr_hypot(a, b), a), 0.6) && is(gr_item(gr_hypot(a, b)), 5 * units[i]));
+        CHECK(is(slope(gr_atan2(a, b), a), 0.16 / units[i]) &&
+              is(slope(gr_atan2(a, b), b), -0.12 / units[i]));
+        CHECK(is(slope(gr_asinh(a), a), 1 / hypot(1, 3 * units[i])));
+        CHECK(units[i] < 1 ||
+              is(slope(gr_acosh(a), a), 1 / (sqrt(3 * units[i] - 1) * sqrt(3 * units[i] + 1))));
     }
     CHECK(gr_item(gr_norm(gr_full(g, type, GR_SHAPE(1), -least), GR_ALL_AXES, false)) ==
           gr_item(number_of_type(least)));

@@ -174,6 +174,78 @@ static void test_counts(void)
     gr_graph_destroy(g);
 }
 
+/* Lists take the room of the paths that there are, whatever was asked for. */
+static void test_long_lists(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SCALAR, (double[]){3});
+    gr_paths *p = gr_paths_create(doubled(w, 4, 0.5), w, &(gr_paths_options){.top = INT32_MAX});
+    CHECK(p && p->n == 16 && p->count == 16 && p->more_count == 0);
+    CHECK(gr_graph_memory(g).used_peak < 1 << 20);
+    p = gr_paths_create(doubled(w, 4, 0.5), w, &(gr_paths_options){.top = 7});
+    CHECK(p && p->n == 7 && p->more_count == 9);
+    static char text[1 << 17];
+    CHECK(gr_paths_write_string(p, text, sizeof text, NULL, NULL) == GR_OK);
+    CHECK_TEXT(text, "\npath 7      +0.0625000\n+9 more     +0.562500\nsum         +1\n");
+    p = gr_paths_create(doubled(w, 60, 0.5), w, NULL);
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL,
+                                     &(gr_paths_format){.form = GR_PATHS_LATEX}) == GR_OK);
+    CHECK_TEXT(text, "\\underbrace{\\cdots}_{\\approx 1.15292 \\times 10^{18}\\ \\mathrm{more}}");
+    gr_graph_destroy(g);
+}
+
+/* Where more paths lead along an edge than lines are drawn, and where lines look alike, the edge says which they are. */
+static void test_bundles(void)
+{
+    static char text[1 << 16];
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SCALAR, (double[]){3});
+    const gr_paths_format drawing = {.form = GR_PATHS_DOT};
+    gr_paths *p = gr_paths_create(gr_named(gr_tanh(doubled(w, 4, 0.5)), "y"), w,
+                                  &(gr_paths_options){.top = 7});
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK_TEXT(text, "paths 1, 2, 3, 4 and 3 more");
+    CHECK_TEXT(text, "on several paths (no more than 4 lines are drawn)");
+    CHECK_TEXT(text, "+9 more</TD><TD ALIGN=\"LEFT\">thin lines, and along those above");
+    CHECK(!strstr(text, "all paths"));
+    p = gr_paths_create(gr_named(gr_tanh(doubled(w, 3, 0.5)), "y"), w, NULL);
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK_TEXT(text, "all paths"); /* behind y, 8 of 8 */
+    CHECK_TEXT(text, "paths 1, 2, 3, 4</TD>");
+    p = gr_paths_create(gr_tanh(doubled(w, 1, 0.5)), w, NULL); /* of two there is nothing to be said */
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK(!strstr(text, "all paths") && !strstr(text, "paths 1") && strstr(text, ">on several paths</TD>"));
+    const gr_tensor v = gr_param(g, "v", GR_F64, GR_SHAPE(12), NULL); /* 12 paths, and 6 looks */
+    const gr_tensor sum = gr_named(gr_sum(gr_mul(v, w), GR_ALL_AXES, false), "y");
+    p = gr_paths_create(sum, w, &(gr_paths_options){.top = 12});
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK_TEXT(text, "<TR><TD>path 12</TD></TR>");
+    p = gr_paths_create(sum, w, &(gr_paths_options){.top = 6});
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &drawing) == GR_OK);
+    CHECK(!strstr(text, "<TR><TD>path "));
+    gr_graph_destroy(g);
+}
+
+/* What a number is made of stands in it, and what it is compared with. */
+static void test_formulas_in_drawings(void)
+{
+    static char text[1 << 15];
+    gr_graph *g = gr_graph_create(NULL);
+    network n = example(g);
+    gr_paths *p = gr_paths_create(n.loss, n.w1,
+                                  &(gr_paths_options){.names = names_of(&n), .only_named = true});
+    CHECK(p && gr_paths_write_string(p, text, sizeof text, NULL, &(gr_paths_format){.form = GR_PATHS_DOT}) ==
+                   GR_OK);
+    CHECK_TEXT(text, "= E1 + E2</FONT>");
+    CHECK_TEXT(text, "= ½ (t1 − o1)²</FONT>");
+    CHECK_TEXT(text, ">t1 = 0.01</FONT>");
+    CHECK_TEXT(text, "= sigmoid(net_h1)</FONT>");
+    CHECK_TEXT(text, "= i1 · w1 + i2 · w2 + b1</FONT>");
+    CHECK_TEXT(text, ">b1 = 0.35</FONT>");
+    CHECK(!strstr(text, "y = factor x")); /* E1 is more than its last operation */
+    gr_graph_destroy(g);
+}
+
 /* The listed paths are the largest, in order; equal ones in the order of the graph. */
 static void test_order(void)
 {
@@ -376,6 +448,9 @@ static void test_shares(void)
           !strcmp(s->nodes[10].name, "E"));
     CHECK_NEAR(s->nodes[1].tangent_norm, 0.1, 1e-15);
     CHECK_NEAR(s->nodes[4].adjoint_norm, hypot(0.138498562, 0.038098237), 1e-9);
+    const gr_tensor unnamed = gr_sum(gr_square(gr_mul(n.h, n.h)), GR_ALL_AXES, false);
+    s = gr_shares_create(unnamed, n.w1, NULL); /* one tensor has one name */
+    CHECK(s && !strcmp(s->of, "sum1") && !strcmp(s->nodes[s->n_nodes - 1].name, "sum1"));
     s = gr_shares_create(n.w1, n.loss, NULL);
     CHECK(s && s->n_nodes == 0 && s->n == 0 && s->gradient == 0);
     s = gr_shares_create(n.loss, n.loss, NULL);
@@ -392,6 +467,14 @@ static gr_tensor block(gr_graph *g, int n, const gr_tensor *in, void *user)
 {
     (void)g, (void)n, (void)user;
     return twice_infer_like(in[0]);
+}
+
+/* A function that gives names, and takes away what it is to name. */
+static size_t resetting(gr_tensor t, int64_t element, char *to, size_t room, void *user)
+{
+    (void)element, (void)to, (void)room, (void)user;
+    gr_graph_reset(t.graph);
+    return 0;
 }
 
 static gr_status crooked_infer(const gr_call *c, gr_layout *out) { return gr_infer_like(c, out, 0); }
@@ -425,7 +508,16 @@ static void test_refusals(void)
     REFUSES(gr_paths_create(y, i, NULL), GR_ERR_TYPE, "paths: only floats have derivatives");
     REFUSES(gr_paths_create(y, w, &(gr_paths_options){.by_element = 2}), GR_ERR_INDEX, "no element 2: w [2]");
     REFUSES(gr_paths_create(y, w, &(gr_paths_options){.top = -1}), GR_ERR_ARGUMENT, "-1 paths");
-    REFUSES(gr_paths_create(gr_checkpoint(g, block, 1, &y, NULL), w, NULL), GR_ERR_STATE, "checkpoint");
+    REFUSES(gr_paths_create(gr_named(gr_checkpoint(g, block, 1, &y, NULL), "z"), w, NULL), GR_ERR_STATE,
+            "paths: what led to z [] was not kept");
+    REFUSES(gr_paths_create(y, w, &(gr_paths_options){.names = {.n_lists = 3}}), GR_ERR_ARGUMENT,
+            "paths: 3 lists of names at NULL");
+    REFUSES(gr_shares_create(y, w, &(gr_paths_options){.names = {.n_lists = -3}}), GR_ERR_ARGUMENT,
+            "shares: -3 lists of names");
+    REFUSES(gr_paths_create(y, w, &(gr_paths_options){.names = {.namer = resetting}}), GR_ERR_STATE,
+            "reset: called by a rule");
+    REFUSES(gr_shares_create(y, w, &(gr_paths_options){.names = {.namer = resetting}}), GR_ERR_STATE,
+            "reset: called by a rule");
     const gr_tensor bent = gr_scale(gr_apply(NULL, &crooked, 1, &y, NULL), 3);
     REFUSES(gr_paths_create(bent, w, NULL), GR_ERR_CALLBACK, "backward gives 9");
     gr_paths *p = gr_paths_create(y, w, NULL);
@@ -503,6 +595,15 @@ static void draw(const gr_paths *p, const char *name, gr_paths_format format)
     CHECK(p && gr_paths_write_file(p, path, &format) == GR_OK);
 }
 
+/* What LaTeX compiles: names of all kinds, long names, long sums. */
+static void write_document(const gr_paths *p, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, DRAWINGS "/%s.tex", name);
+    CHECK(p && gr_paths_write_file(p, path, &(gr_paths_format){.form = GR_PATHS_LATEX, .document = true}) ==
+                   GR_OK);
+}
+
 /* What is rendered, and looked at. */
 static void test_drawings(void)
 {
@@ -521,6 +622,10 @@ static void test_drawings(void)
     const gr_tensor q = gr_param(g, "<q>\\N\n\xff|{}", GR_F64, GR_SCALAR, (double[]){-0.5});
     draw(gr_paths_create(gr_named(gr_mul(gr_relu(q), q), "\"y\""), q, NULL), "paths_odd_names",
          (gr_paths_format){.digits = 17});
+    write_document(gr_paths_create(gr_named(gr_mul(gr_relu(q), q), "#$%&~_^\\{}"), q, NULL),
+                   "paths_odd_names");
+    write_document(gr_paths_create(doubled(v, 60, 0.4), v, &(gr_paths_options){.top = 12}), "paths_many");
+    write_document(gr_paths_create(gr_log_softmax(n.net_o, 1), n.w1, NULL), "paths_log_softmax");
     /* the same weight in two time steps, and a third path past them */
     const gr_tensor x = gr_named(gr_constant(g, GR_F64, GR_SCALAR, (double[]){0.5}), "x");
     gr_tensor h = gr_named(gr_tanh(gr_named(gr_mul(v, x), "a1")), "h1");
@@ -558,6 +663,9 @@ int main(void)
     RUN(test_zero_paths);
     RUN(test_counts);
     RUN(test_order);
+    RUN(test_long_lists);
+    RUN(test_bundles);
+    RUN(test_formulas_in_drawings);
     RUN(test_random_graphs);
     RUN(test_shares);
     RUN(test_shares_of_random_graphs);

@@ -4,6 +4,8 @@
 #include "test.h"
 #include "support/plot.h"
 
+#include <limits.h>
+#include <locale.h>
 #include <stdlib.h>
 
 enum { TEXT_BYTES = 1 << 18 };
@@ -74,7 +76,7 @@ static void test_logarithmic(void)
     const plot_series series = {.label = "loss", .y = y, .n = 6};
     CHECK(drawn(&(plot_options){.log_y = true}, 1, &series));
     CHECK(is_well_formed());
-    CHECK(occurrences("<polyline") == 3); /* broken by 0 and by -5 */
+    CHECK(occurrences("<polyline") == 1 && occurrences("<circle") == 2); /* broken by 0 and by -5 */
     CHECK_TEXT(text, "−12</tspan>");
     CHECK(!strstr(text, "nan") && !strstr(text, "inf"));
     const double narrow[] = {2, 3, 4};
@@ -92,6 +94,119 @@ static void test_whole_numbers(void)
     CHECK_TEXT(text, ">2</text>");
     CHECK(drawn(NULL, 1, &(plot_series){.x = half, .y = y, .n = 3}));
     CHECK_TEXT(text, ">1.2</text>");
+}
+
+/* Labels of ticks are told apart, whatever the range; a range that is none gets a width. */
+static void test_awkward_ranges(void)
+{
+    enum { N = 11 };
+#define POWER(EXPONENT) "10<tspan dy=\"-5\" font-size=\"9\">" EXPONENT "</tspan>"
+    static const struct {
+        double from, to;
+        bool log_y;
+        const char *labels[3];
+    } cases[] = {
+        {1e-9, 1e-8, false, {">2×" POWER("−9"), ">" POWER("−8"), ">0<"}},
+        {0.9999, 1.0001, false, {">0.99992<", ">1<", ">1.00008<"}},
+        {1e6, 1e6 + 0.02, false, {">1000000.002<", ">1000000.018<", ">1000000<"}},
+        {-3e5, -1e5, false, {">−300000<", ">−120000<", ">−100000<"}},
+        {-7, 3, false, {">−8<", ">0<", ">4<"}},
+        {0, 2.4e6, false, {">500000<", ">2500000<", ">1000000<"}},
+        {-9e299, 9e299, false, {">2×" POWER("299"), ">0<", ">−" POWER("300")}},
+        {0.1, 0.1, false, {">0.1<", ">0.09<", ">0.11<"}},
+        {-1e-12, -1e-12, false, {">−" POWER("−12"), ">−9×" POWER("−13"), ">−1.1×" POWER("−12")}},
+        {0, 0, false, {">0<", ">0.2<", ">−0.4<"}},
+        {0, 1e-320, false, {">0<", ">0.2<", ">−0.4<"}},
+        {1, 1.002, true, {">1<", ">1.0002<", ">1.002<"}},
+        {3e4, 9e4, true, {">30000<", ">50000<", ">90000<"}},
+        {3, 160, true, {">2<", ">50<", ">200<"}},
+        {2e5, 8e7, true, {">" POWER("5"), ">" POWER("6"), ">" POWER("8")}},
+        {5, 5, true, {">1<", ">5<", ">20<"}},
+        {1e-300, 1e297, true, {">" POWER("−300"), ">1<", ">" POWER("225")}},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        double y[N];
+        for (int i = 0; i < N; i++) y[i] = cases[k].from + (cases[k].to - cases[k].from) * i / (N - 1);
+        CHECK(drawn(&(plot_options){.log_y = cases[k].log_y, .y_label = "y"}, 1,
+                    &(plot_series){.y = y, .n = N}));
+        CHECK(is_well_formed());
+        for (int i = 0; i < 3; i++) CHECK_TEXT(text, cases[k].labels[i]);
+        CHECK(!strstr(text, "nan") && !strstr(text, "inf") && occurrences("<polyline") == 1);
+        for (const char *at = text; (at = strstr(at, "text-anchor=\"end\">")); at++) {
+            char label[160]; /* no label stands for two values */
+            snprintf(label, sizeof label, "%.*s", (int)(strstr(at, "</text>") + 7 - at), at);
+            CHECK(occurrences(label) == 1);
+        }
+    }
+    const double beyond[] = {-1.5e308, 1.5e308, 1, 2}; /* their difference is infinite */
+    CHECK(drawn(NULL, 1, &(plot_series){.y = beyond, .n = 4}) && occurrences("<polyline") == 1);
+    CHECK(!strstr(text, "nan") && !strstr(text, "inf"));
+    CHECK(drawn(&(plot_options){.x_min = 3, .x_max = 2, .y_min = 1, .y_max = 1}, 1,
+                &(plot_series){.y = beyond, .n = 4}));
+    CHECK_TEXT(text, ">1.2</text>"); /* no ranges: those of the data */
+    CHECK(drawn(&(plot_options){.x_min = 0, .x_max = 1e-300, .width = 1, .height = 1}, 1,
+                &(plot_series){.y = beyond, .n = 4}));
+    CHECK(is_well_formed());
+    CHECK_TEXT(text, "width=\"240\" height=\"180\"");
+}
+
+/* A point between gaps is seen; marks on a line do not touch. */
+static void test_points_of_lines(void)
+{
+    enum { N = 600 };
+    static double flat[N];
+    const double gaps[] = {1, NAN, 2, NAN, 3, 2, NAN, 1};
+    CHECK(drawn(NULL, 1, &(plot_series){.y = gaps, .n = 8}));
+    CHECK(occurrences("<polyline") == 1 && occurrences("<circle") == 3);
+    CHECK(drawn(NULL, 1, &(plot_series){.y = gaps, .n = 8, .style = PLOT_LINE_AND_POINTS}));
+    CHECK(occurrences("<polyline") == 1 && occurrences("<circle") == 5);
+    CHECK(drawn(NULL, 1, &(plot_series){.y = flat, .n = N, .style = PLOT_POINTS}) &&
+          occurrences("<circle") == N);
+    CHECK(drawn(NULL, 1, &(plot_series){.y = flat, .n = N, .style = PLOT_LINE_AND_POINTS}));
+    CHECK(occurrences("<circle") > 60 && occurrences("<circle") < 100);
+    CHECK(!drawn(NULL, 1, &(plot_series){.n = 3})); /* no values */
+}
+
+/* What two series look like in grey: the pattern of the line, the mark and its fill. */
+static void test_told_apart_without_colour(void)
+{
+    enum { SERIES = 8 };
+    const double y[] = {1, 2};
+    char line[SERIES][64], mark[SERIES][200];
+    for (int k = 0; k < SERIES; k++) {
+        plot_series series[SERIES] = {{.label = NULL}};
+        series[k] = (plot_series){.y = y, .n = 2, .style = PLOT_LINE_AND_POINTS};
+        CHECK(drawn(NULL, k + 1, series));
+        const char *at = strstr(text, "stroke-dasharray=");
+        snprintf(line[k], sizeof line[k], "%.*s", at ? (int)strcspn(at, " /") : 0, at ? at : "");
+        at = strstr(text, "<circle");
+        if (!at) at = strstr(text, "<polygon");
+        const char *fill = at ? strstr(at, " fill=") : NULL;
+        CHECK(fill != NULL);
+        if (!fill) continue;
+        snprintf(mark[k], sizeof mark[k], "%s %.*s",
+                 strstr(fill, " fill=\"white") == fill ? "hollow" : "filled", (int)(fill - at), at);
+        for (int other = 0; other < k; other++)
+            CHECK(strcmp(line[k], line[other]) != 0 || strcmp(mark[k], mark[other]) != 0);
+    }
+}
+
+/* Bytes that are no UTF-8 would make the file no XML; texts without room are cut. */
+static void test_texts_of_others(void)
+{
+    char huge[2000];
+    memset(huge, 'W', sizeof huge - 1);
+    huge[sizeof huge - 1] = '\0';
+    const double y[] = {1, 2};
+    const plot_options options = {
+        .title = "a\xff\xc0\xaf\xed\xa0\x80\xf0\x9f", .x_label = huge, .y_label = "σ 梯度 😀\x01"};
+    CHECK(drawn(&options, 1, &(plot_series){.label = "\xe2\x82", .y = y, .n = 2}) && is_well_formed());
+#define UNKNOWN "\xEF\xBF\xBD"
+    CHECK_TEXT(text, ">a" UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN "</text>");
+    CHECK_TEXT(text, ">" UNKNOWN UNKNOWN "</text>");
+    CHECK_TEXT(text, ">σ 梯度 😀</text>");
+    CHECK_TEXT(text, "WWW…</text>");
+    CHECK(occurrences("W") < 100);
 }
 
 static void test_nothing_to_draw(void)
@@ -337,6 +452,45 @@ static void test_no_tiles(void)
     CHECK(read_picture(&image, 0) && colour_at(0, 0) == -1);
 }
 
+/* Names beside a single matrix, numbers in its cells, in white where the cell is dark. */
+static void test_confusion(void)
+{
+    const double m[] = {950, 3, 12345, -0.5, NAN, 2};
+    const char *rows[] = {"cat <b>", NULL}, *columns[] = {"a", "a long name", "c"};
+    plot_tiles_options o = {.title = "C",
+                            .colours = PLOT_INK,
+                            .show_values = true,
+                            .x_label = "said & done",
+                            .y_label = "true",
+                            .row_names = rows,
+                            .column_names = columns,
+                            .high = 1000};
+    const plot_tile tile = {m, 2, 3, NULL};
+    CHECK(reads(plot_tiles("test_plot.svg", &o, 1, &tile)) && is_well_formed());
+    CHECK_TEXT(text, ">cat &lt;b></text>");
+    CHECK_TEXT(text, ">a long name</text>");
+    CHECK_TEXT(text, ">said &amp; done</text>");
+    CHECK_TEXT(text, "fill=\"white\" font-size=\"11\">950</text>");
+    CHECK_TEXT(text, "\"middle\" font-size=\"11\">3</text>");
+    CHECK_TEXT(text, ">12345</text>");
+    CHECK_TEXT(text, ">-0.5</text>");
+    CHECK(!strstr(text, "nan</text>") && occurrences("rotate(-90") == 3 + 1);
+    CHECK(read_picture(&image, 0));
+    CHECK(lightness(colour_at(0, 0)) < 60 && lightness(colour_at(image.width / 2, 0)) > 240);
+    o.cell = 23; /* no room for numbers */
+    CHECK(reads(plot_tiles("test_plot.svg", &o, 1, &tile)) && !strstr(text, ">950<"));
+    /* Numbers of rows and columns that have room. */
+    static double large[90 * 3];
+    CHECK(reads(
+        plot_tiles("test_plot.svg", &(plot_tiles_options){.cell = 4}, 1, &(plot_tile){large, 90, 3, NULL})));
+    CHECK_TEXT(text, ">85</text>");
+    CHECK(!strstr(text, ">84</text>") && !strstr(text, ">2</text>") &&
+          occurrences("text-anchor=\"end\"") == 18);
+    CHECK(reads(plot_tiles("test_plot.svg", NULL, 1, &(plot_tile){large, 270, 1, NULL})));
+    int height = 0; /* as high as others are wide */
+    CHECK(sscanf(strstr(text, "height=\""), "height=\"%d", &height) == 1 && height < 700);
+}
+
 /* ---- Decisions ---- */
 
 /* Above 1/2 on one side of a circle of radius r. */
@@ -350,7 +504,8 @@ static void test_regions(void)
 {
     double r = 0.6;
     const double x[] = {0.1, -0.2, NAN}, y[] = {0, 0.3, 0}, far[] = {0.8}, up[] = {-0.8};
-    const plot_class classes[] = {{"in & out", x, y, 3}, {"b", far, up, 1}};
+    const plot_class classes[] = {{.label = "in & out", .x = x, .y = y, .n = 3},
+                                  {.label = "b", .x = far, .y = up, .n = 1}};
     const plot_regions_options options = {
         .title = "disc", .x_min = -1, .x_max = 1, .y_min = -1, .y_max = 1, .steps = 40};
     CHECK(reads(plot_regions("test_plot.svg", &options, disc, &r, 2, classes)));
@@ -374,6 +529,46 @@ static void test_regions(void)
     CHECK(colour_at(40, 0) == -1 && colour_at(0, 0) != -1); /* y grows upwards */
     CHECK(lightness(colour_at(20, 20)) > lightness(colour_at(0, 20)) + 10);
     CHECK(!plot_regions("no/such/directory/plot.svg", &options, disc, &r, 0, NULL));
+}
+
+static double bowl(double x, double y, void *user)
+{
+    (void)user;
+    return x * x + y * y;
+}
+
+/* Contours are circles at the ticks of the bar and between them; a path is a line and marks. */
+static void test_contours(void)
+{
+    const double x[] = {1, 0.5, 0.5001, NAN, 0.1, 40}, y[] = {1, 0.5, 0.5001, 0, 0.1, 0};
+    const plot_class path = {.label = "descent", .x = x, .y = y, .n = 6, .joined = true};
+    plot_regions_options o = {.x_min = -1, .x_max = 1, .y_min = -1, .y_max = 1, .contours = 2, .size = 400};
+    CHECK(reads(plot_regions("test_plot.svg", &o, bowl, NULL, 1, &path)) && is_well_formed());
+    CHECK_TEXT(text, ">1.8</text>");
+    CHECK_TEXT(text, ">2</text>"); /* the range is that of the values */
+    CHECK(occurrences("stroke-width=\"0.6\"") == 21 && !strstr(text, "stroke=\"#000\" stroke-width=\"2\""));
+    CHECK(occurrences("<polyline") == 2 && occurrences("<circle") == 4 + 1); /* two of the points touch */
+    int levels = 0, points = 0;
+    for (const char *at = text; (at = strstr(at, "stroke-width=\"0.6\"")); at++, levels++) {
+        const double r = sqrt(0.1 * levels);
+        const char *end = strstr(at, "\"/>"), *c = strstr(at, "d=\"") + 3;
+        while (c < end && (*c == 'M' || *c == 'L')) {
+            char *next;
+            const double px = strtod(c + 1, &next), py = strtod(next, &next);
+            CHECK_NEAR(hypot((px - 78) / 200 - 1, 1 - (py - 40) / 200), r, 0.01);
+            points++;
+            c = next;
+        }
+    }
+    CHECK(levels == 21 && points > 500);
+    o.level = 0.3; /* a boundary, too */
+    CHECK(reads(plot_regions("test_plot.svg", &o, bowl, NULL, 0, NULL)));
+    CHECK(occurrences("stroke-width=\"2\" stroke-linecap=\"round\"") == 1);
+    CHECK_TEXT(text, ">0.3</text>");
+    o.contours = INT_MAX; /* no more than can be seen */
+    o.steps = 10;
+    CHECK(reads(plot_regions("test_plot.svg", &o, bowl, NULL, 0, NULL)));
+    CHECK(occurrences("stroke-width=\"0.6\"") == 201);
 }
 
 /* A saddle: of the two ways to join what passes through one cell the one that its middle says. */
@@ -400,16 +595,59 @@ static void test_saddle(void)
     }
 }
 
+/* The same bytes in the locale of the environment, whatever its decimal point is. */
+static void test_locale(void)
+{
+    const double y[] = {0.25, 1.5e-9, 0.5, 0.75};
+    const plot_tile tile = {y, 2, 2, NULL};
+    const plot_tiles_options o = {.show_values = true, .cell = 60};
+    char *first = malloc(TEXT_BYTES), *second = malloc(TEXT_BYTES);
+    for (int kind = 0; kind < 2; kind++) {
+        for (int run = 0; run < 2; run++) {
+            if (run == 1) setlocale(LC_ALL, "");
+            const bool written = kind == 0
+                                     ? plot_tiles("test_plot.svg", &o, 1, &tile)
+                                     : plot_write("test_plot.svg", NULL, 1, &(plot_series){.y = y, .n = 4});
+            setlocale(LC_ALL, "C");
+            CHECK(reads(written));
+            strcpy(run ? second : first, text);
+        }
+        CHECK(strcmp(first, second) == 0);
+    }
+    free(first);
+    free(second);
+}
+
+/* What a full disk does not take is no plot. */
+static void test_write_failures(void)
+{
+    const double y[] = {1, 2, 3, 4};
+    FILE *full = fopen("/dev/full", "w");
+    if (!full) return; /* not on this system */
+    fclose(full);
+    CHECK(!plot_write("/dev/full", NULL, 1, &(plot_series){.y = y, .n = 4}));
+    CHECK(!plot_tiles("/dev/full", NULL, 1, &(plot_tile){y, 2, 2, NULL}));
+    CHECK(!plot_regions("/dev/full", NULL, bowl, NULL, 0, NULL));
+}
+
 int main(void)
 {
     RUN(test_lines_and_points);
     RUN(test_logarithmic);
     RUN(test_whole_numbers);
+    RUN(test_awkward_ranges);
+    RUN(test_points_of_lines);
+    RUN(test_told_apart_without_colour);
+    RUN(test_texts_of_others);
     RUN(test_nothing_to_draw);
     RUN(test_matrix);
     RUN(test_tiles);
     RUN(test_no_tiles);
+    RUN(test_confusion);
     RUN(test_regions);
+    RUN(test_contours);
     RUN(test_saddle);
+    RUN(test_locale);
+    RUN(test_write_failures);
     return TEST_EXIT;
 }

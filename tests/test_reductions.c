@@ -65,6 +65,48 @@ static void compare(gr_tensor y, const double *expected, int64_t n, double toler
     CHECK(wrong == 0);
 }
 
+/* Of odd whole numbers, which wrap around in i32 and are never 0; of floats near 1. */
+static void check_products(gr_tensor x, gr_axes axes, gr_shape shape, unsigned mask, double *product,
+                           int64_t results)
+{
+    gr_graph *g = x.graph;
+    const bool whole = gr_type_of(x) == GR_I32;
+    const gr_tensor factors = whole ? gr_add(gr_mul(x, gr_full(g, GR_I32, GR_SCALAR, 2)),
+                                             gr_full(g, GR_I32, GR_SCALAR, 1))
+                                    : gr_add_scalar(gr_scale(x, 1.0 / (1 << 13)), 1);
+    for (int64_t r = 0; r < results; r++) product[r] = 1;
+    for (int64_t i = 0; i < gr_count(x); i++) {
+        const int64_t r = result_of(shape, mask, i);
+        if (whole)
+            product[r] = (int32_t)((uint32_t)(int32_t)product[r] * (uint32_t)(int32_t)(2 * element(i) + 1));
+        else
+            product[r] *= 1 + element(i) / (1 << 13);
+    }
+    compare(gr_prod(factors, axes, false), product, results,
+            whole                     ? 0
+            : gr_type_of(x) == GR_F32 ? 1e-6
+                                      : 1e-11);
+}
+
+/* Whether some and all elements are above each of three bounds. */
+static void check_masks(gr_tensor x, gr_axes axes, const double *max, const double *min, int64_t results)
+{
+    static const double bounds[] = {-200, 99.5, -149.5};
+    for (int b = 0; b < 3; b++) {
+        const gr_tensor bound = gr_cast(gr_full(x.graph, GR_F64, GR_SCALAR, bounds[b]), gr_type_of(x));
+        const gr_tensor above = gr_greater(x, bound);
+        const gr_tensor some = gr_cast(gr_any(above, axes, false), GR_I32),
+                        every = gr_cast(gr_all(above, axes, false), GR_I32);
+        const double limit = gr_item(bound);
+        int64_t wrong = gr_count(some) != results || gr_count(every) != results;
+        for (int64_t r = 0; r < results && !wrong; r++) {
+            wrong += (value_at(some, r) != 0) != (max[r] > limit);
+            wrong += (value_at(every, r) != 0) != (min[r] > limit);
+        }
+        CHECK(wrong == 0);
+    }
+}
+
 static void check_axes(gr_graph *g, const problem *p, gr_type type, unsigned mask)
 {
     const int failures = test_failures;
@@ -80,15 +122,20 @@ static void check_axes(gr_graph *g, const problem *p, gr_type type, unsigned mas
             results *= p->shape.dims[axis];
     }
     double *sum = calloc((size_t)results, sizeof *sum), *max = malloc((size_t)results * sizeof *max),
-           *power = calloc((size_t)results, sizeof *power);
-    for (int64_t i = 0; i < results; i++) max[i] = -1e9;
+           *min = malloc((size_t)results * sizeof *min), *power = calloc((size_t)results, sizeof *power);
+    for (int64_t i = 0; i < results; i++) max[i] = -1e9, min[i] = 1e9;
     for (int64_t i = 0; i < n; i++) {
         const int64_t r = result_of(p->shape, mask, i);
         sum[r] += element(i);
         max[r] = fmax(max[r], element(i));
+        min[r] = fmin(min[r], element(i));
     }
     compare(gr_sum(x, axes, false), sum, results, 0);
     compare(gr_max(x, axes, false), max, results, 0);
+    compare(gr_min(x, axes, false), min, results, 0);
+    check_products(x, axes, p->shape, mask, power, results);
+    check_masks(x, axes, max, min, results);
+    for (int64_t r = 0; r < results; r++) power[r] = 0;
     if (gr_type_is_float(type)) {
         const double tolerance = type == GR_F32 ? 1e-6 : 1e-13;
         for (int64_t i = 0; i < n; i++) {
@@ -109,6 +156,7 @@ static void check_axes(gr_graph *g, const problem *p, gr_type type, unsigned mas
                (int)p->shape.dims[0], mask, p->permuted, gr_graph_threads(g));
     free(sum);
     free(max);
+    free(min);
     free(power);
     gr_scope_end(scope, 0, NULL);
 }
@@ -149,6 +197,47 @@ static void test_rows(void)
     }
 }
 
+/* Positions and running sums along an axis, of rows that are short, long and many, side by side and not. */
+static void check_along(gr_graph *g, gr_type type, int64_t rows, int64_t n, bool side_by_side)
+{
+    const gr_scope scope = gr_scope_begin(g);
+    const gr_tensor made = make(g, &(problem){{2, {rows, n}}, side_by_side}, type),
+                    wide = gr_transpose(made, 0, 1);
+    const gr_tensor most = gr_argmax(made, 1, false), least = gr_argmin(wide, 0, false);
+    const gr_tensor sums = gr_contiguous(gr_cumsum(made, 1)), down = gr_contiguous(gr_cumsum(wide, 0));
+    int64_t wrong = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t largest = 0, smallest = 0;
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++) {
+            const double v = element(row * n + i);
+            if (v > element(row * n + largest)) largest = i;
+            if (v < element(row * n + smallest)) smallest = i;
+            sum += v;
+            wrong += value_at(sums, row * n + i) != sum || value_at(down, i * rows + row) != sum;
+        }
+        wrong += value_at(most, row) != (double)largest || value_at(least, row) != (double)smallest;
+    }
+    CHECK(wrong == 0);
+    gr_scope_end(scope, 0, NULL);
+}
+
+static void test_along(void)
+{
+    static const gr_type types[] = {GR_F64, GR_F32, GR_I32};
+    for (int threads = 1; threads <= 3; threads += 2) {
+        gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = threads});
+        for (int t = 0; t < 3; t++)
+            for (int side_by_side = 0; side_by_side < 2; side_by_side++) {
+                check_along(g, types[t], 1, 50000, side_by_side);
+                check_along(g, types[t], 20000, 3, side_by_side);
+                check_along(g, types[t], 7, 331, side_by_side);
+            }
+        CHECK(gr_graph_status(g) == GR_OK);
+        gr_graph_destroy(g);
+    }
+}
+
 /* Sums of f32 do not lose what each of their terms is too small to change. */
 static void test_accuracy(void)
 {
@@ -180,6 +269,7 @@ int main(void)
 {
     RUN(test_sizes);
     RUN(test_rows);
+    RUN(test_along);
     RUN(test_accuracy);
     RUN(test_nothing_reduced);
     return TEST_EXIT;

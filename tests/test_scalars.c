@@ -104,7 +104,7 @@ static void test_two_places_two_edges(void)
     gr_graph *g = gr_graph_create(NULL);
     const gr_tensor a = scalar(g, "a", 3), y = gr_named(gr_mul(a, a), "y");
     check_dump(dump_graph(y, 0, NULL), "y = 9: a 3 = a, a 3 = a\n");
-    check_dump(dump_graph(y, 0, &(gri_scalars_options){.only_named = true}), "y = 9: a 6\n");
+    check_dump(dump_graph(y, 0, &(gri_scalars_options){.only_named = true}), "y = 9: a 6 = 2 a\n");
     gr_graph_destroy(g);
 }
 
@@ -214,7 +214,8 @@ static void test_names(void)
         "W[1,1] 34 = matmul1[0,1]\n");
     const gr_element_names lists[] = {{w, "w11 w12  w21\tw22 more"}, {x, "- x2"}};
     const gri_scalars_options named = {.names = {.lists = lists, .n_lists = 2}, .only_named = true};
-    check_dump(dump_graph(y, 1, &named), "matmul2[0,1] = 182: x2 22, w11 10, w21 12, w12 43, w22 58\n");
+    check_dump(dump_graph(y, 1, &named),
+               "matmul2[0,1] = 182: x2 22, w11 10 = 5 w12, w21 12, w12 43, w22 58\n");
     gr_graph_destroy(g);
 }
 
@@ -247,7 +248,136 @@ static void test_names_for_latex(void)
     check_name("权", GRI_LATEX, "\\mathrm{U{+}6743}");
     check_name("a\n\xff", GRI_LATEX, "a?\\mathrm{U{+}00FF}");
     check_name("权\n\xffw", GRI_PLAIN, "???w");
+    check_name("w\u202Eb", GRI_PLAIN, "w?b");
     check_name("<w>", GRI_LABEL, "&#60;w&#62;");
+}
+
+/* Of tensors that share a name each has a number; unnamed ones are counted by operation. */
+static void test_numbers_behind_names(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor h = scalar(g, "w", 0.5);
+    for (int i = 0; i < 3; i++) h = gr_named(gr_tanh(gr_mul(h, h)), "h");
+    check_dump(dump_graph(gr_named(gr_neg(h), "y"), 0, NULL),
+               "mul1 = 0.25: w 0.5 = w, w 0.5 = w\n"
+               "h#1 = 0.244919: mul1 0.940015 = (1 - h#1^2)\n"
+               "mul2 = 0.0599852: h#1 0.244919 = h#1, h#1 0.244919 = h#1\n"
+               "h#2 = 0.0599133: mul2 0.99641 = (1 - h#2^2)\n"
+               "mul3 = 0.0035896: h#2 0.0599133 = h#2, h#2 0.0599133 = h#2\n"
+               "h#3 = 0.00358959: mul3 0.999987 = (1 - h#3^2)\n"
+               "y = -0.00358959: h#3 -1\n");
+    check_name("h#2[0]", GRI_LATEX, "h\\#2_{0}");
+    gr_graph_destroy(g);
+}
+
+/* ---- Formulas ---- */
+
+static const char *formula_of(gr_tensor y, int64_t element, bool only_named, bool ascii)
+{
+    static dump d;
+    static gri_text t;
+    gri_scalars s;
+    d.length = 0;
+    d.text[0] = '\0';
+    CHECK(gri_scalars_build(&s, "test", y, element, &(gri_scalars_options){.only_named = only_named}) ==
+          GR_OK);
+    gri_text_begin(&t, write_dump, &d, ascii);
+    gri_put_formula(&t, &s, s.root, 6, GRI_PLAIN);
+    CHECK(gri_text_end(&t));
+    CHECK(gri_formula_columns(&s, s.root, 6, true) >= (ascii ? (int)d.length : 0));
+    gri_scalars_free(&s);
+    return d.text;
+}
+
+static void check_formula(gr_tensor y, const char *expected)
+{
+    const char *formula = formula_of(y, 0, true, true);
+    CHECK(strcmp(formula, expected) == 0);
+    if (strcmp(formula, expected) != 0) printf("%s: is %s, not %s\n", test_name, formula, expected);
+}
+
+static void test_formulas(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor a = scalar(g, "a", 3), b = scalar(g, "b", -0.5), c = scalar(g, "c", 2);
+    const gr_tensor x = gr_named(gr_constant(g, GR_F64, GR_SHAPE(1, 3), (double[]){1, 2, 3}), "x");
+    const gr_tensor w = gr_param(g, "w", GR_F64, GR_SHAPE(3, 1), (double[]){0.1, 0.2, 0.3});
+    check_formula(gr_add(gr_mul(a, b), c), "a * b + c");
+    check_formula(gr_matmul(x, w), "x[0,0] * w[0,0] + x[0,1] * w[1,0] + x[0,2] * w[2,0]");
+    check_formula(gr_scale(gr_square(gr_sub(a, b)), 0.5), "0.5 * (a - b)^2");
+    CHECK(!strcmp(formula_of(gr_scale(gr_square(gr_sub(a, b)), 0.5), 0, true, false), "½ (a − b)²"));
+    check_formula(gr_neg(gr_square(gr_sub(a, b))), "-(a - b)^2");
+    check_formula(gr_square(a), "a^2");
+    check_formula(gr_mul(a, a), "a^2");
+    check_formula(gr_scale(gr_mul(a, a), 3), "3 * a^2");
+    check_formula(gr_sub(gr_neg(a), b), "-a - b");
+    check_formula(gr_add_scalar(gr_scale(a, 0.25), -0.1), "0.25 * a - 0.1");
+    check_formula(gr_mul(a, gr_scalar(g, GR_F64, -4)), "-4 * a");
+    CHECK(!strcmp(formula_of(gr_mul(a, gr_scalar(g, GR_F64, -4)), 0, false, true), "a * (-4)"));
+    check_formula(gr_sub(gr_mul(a, b), gr_mul(a, b)), "");
+    check_formula(gr_exp(b), "exp(b)");
+    check_formula(gr_div(a, b), "div(a, b)");
+    check_formula(gr_maximum(a, b), "maximum(a, b)");
+    check_formula(gr_relu(gr_scalar(g, GR_F64, -4)), ""); /* a leaf: nothing was recorded */
+    check_formula(gr_exp(gr_mul(a, b)), "");              /* of two operations, which are no polynomial */
+    CHECK(!strcmp(formula_of(gr_exp(gr_mul(a, b)), 0, false, true), "exp(mul1)"));
+    check_formula(gr_square(gr_add(a, b)), ""); /* no term of ours */
+    check_formula(gr_mul(gr_mul(a, b), c), ""); /* the third degree */
+    check_formula(gr_abs(a), "abs(a)");         /* linear on one side only */
+    const gr_tensor many = gr_param(g, "m", GR_F64, GR_SHAPE(20), NULL);
+    check_formula(gr_sum(many, GR_ALL_AXES, false),
+                  "sum(m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11], ...)");
+    const gr_tensor f = gr_param(g, "f", GR_F32, GR_SHAPE(2), (float[]){0.1f, 0.7f});
+    check_formula(gr_sum(gr_mul(f, f), GR_ALL_AXES, false), "f[0]^2 + f[1]^2");
+    const gr_tensor nan = scalar(g, "n", NAN);
+    check_formula(gr_add(nan, a), "add(n, a)");
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
+/* ---- Numbers ---- */
+
+static void test_figures(void)
+{
+    static const struct {
+        double value;
+        int digits;
+        bool sign;
+        gri_origin origin;
+        const char *expected;
+    } rows[] = {
+        {0.17551, 6, false, GRI_COMPUTED, "0.175510"},
+        {0.17551, 6, false, GRI_GIVEN_F64, "0.17551"},
+        {0.17551, 4, false, GRI_GIVEN_F64, "0.1755"},
+        {0.4, 6, true, GRI_GIVEN_F64, "+0.4"},
+        {0.4, 17, false, GRI_GIVEN_F64, "0.4"},
+        {(double)0.4f, 6, false, GRI_GIVEN_F32, "0.4"},
+        {(double)0.4f, 17, false, GRI_GIVEN_F32, "0.4"},
+        {(double)0.4f, 6, false, GRI_GIVEN_F64, "0.400000"}, /* which it is not */
+        {0.1 + 0.2, 6, false, GRI_GIVEN_F64, "0.300000"},
+        {1, 6, true, GRI_COMPUTED, "+1"},
+        {-3, 1, false, GRI_COMPUTED, "-3"},
+        {100000, 6, false, GRI_GIVEN_F64, "100000"},
+        {123456.4, 6, false, GRI_COMPUTED, "123456"},
+        {123456.4, 1, false, GRI_COMPUTED, "1e+05"},
+        {1e20, 6, false, GRI_COMPUTED, "1.00000e+20"},
+        {1e20, 6, false, GRI_GIVEN_F64, "1e+20"},
+        {1e-5, 3, false, GRI_COMPUTED, "1.00e-05"},
+        {1e-5, 3, false, GRI_GIVEN_F64, "1e-05"},
+        {0.99999999, 6, false, GRI_COMPUTED, "1.00000"},
+        {0.25, 1, false, GRI_COMPUTED, "0.2"},
+        {0, 6, true, GRI_COMPUTED, "0"},
+        {-0.0, 6, true, GRI_GIVEN_F64, "0"},
+        {INFINITY, 6, true, GRI_COMPUTED, "+inf"},
+        {-INFINITY, 6, false, GRI_GIVEN_F64, "-inf"},
+        {NAN, 6, true, GRI_COMPUTED, "nan"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char to[GRI_NUMBER_BYTES];
+        const int length = gri_figure(to, rows[i].value, rows[i].digits, rows[i].sign, rows[i].origin);
+        CHECK(!strcmp(to, rows[i].expected) && length == (int)strlen(to));
+        if (strcmp(to, rows[i].expected) != 0) printf("%s: is %s, not %s\n", test_name, to, rows[i].expected);
+    }
 }
 
 /* ---- What must not happen ---- */
@@ -306,6 +436,9 @@ int main(void)
     RUN(test_symbols);
     RUN(test_names);
     RUN(test_names_for_latex);
+    RUN(test_numbers_behind_names);
+    RUN(test_formulas);
+    RUN(test_figures);
     RUN(test_refusals);
     RUN(test_nothing_changes);
     return TEST_EXIT;

@@ -211,6 +211,46 @@ static void test_shared_and_frozen(void)
     gr_graph_destroy(g);
 }
 
+/* The steps of a sequence are inputs without names, one as the other. */
+static void test_steps_of_a_sequence(void)
+{
+    enum { STEPS = 60 };
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor w = zeros(g, "w", GR_SHAPE(3, 3)), u = zeros(g, "u", GR_SHAPE(3, 3));
+    const gr_tensor sequence = gr_constant(g, GR_F32, GR_SHAPE(STEPS, 2, 3), NULL);
+    gr_tensor h = gr_named(gr_constant(g, GR_F32, GR_SHAPE(2, 3), NULL), "h");
+    gr_name_scope_begin(g, "cell");
+    for (int i = 0; i < STEPS; i++) {
+        h = gr_matmul(h, w);
+        h = gr_tanh(gr_add(h, gr_matmul(gr_select(sequence, 0, i), u)));
+    }
+    gr_name_scope_end(g);
+    const char *head = "layer        output      parameters  FLOPs  bytes\n"
+                       "─────────────────────────────────────────────────\n"
+                       "h            f32 [2, 3]           –      –     24  input\n"
+                       "reshape ×60  f32 [2, 3]           –      –  1,440  inputs\n"
+                       "cell         f32 [2, 3]          18  5,040  5,760\n"
+                       "─────────────────────────────────────────────────\n"
+                       "total                            18  5,040  7,224\n";
+    CHECK_TEXT(table_of(h, NULL), head);
+    CHECK_TEXT(table_of(h, &(gr_summary_options){.ascii = true}), "\nreshape x60 ");
+    /* What tells them apart: type, shape, whether they are differentiated, a name. */
+    const gr_tensor a = gr_constant(g, GR_F32, GR_SHAPE(2, 1), NULL),
+                    b = gr_constant(g, GR_F32, GR_SHAPE(2, 1), NULL);
+    gr_set_requires_grad(a, true);
+    CHECK_TEXT(table_of(gr_add(h, gr_add(a, b)), NULL),
+               "inputs\n"
+               "constant     f32 [2, 1]           –      –      8  input, differentiable\n"
+               "constant     f32 [2, 1]           –      –      8  input\n");
+    gr_set_requires_grad(b, true);
+    CHECK_TEXT(table_of(gr_add(h, gr_add(a, b)), NULL),
+               "\nconstant ×2  f32 [2, 1]           –      –     16  inputs, differentiable\n");
+    gr_named(b, "b");
+    CHECK_TEXT(table_of(gr_add(h, gr_add(a, b)), NULL), "\nb            f32 [2, 1] ");
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 static void test_no_scopes(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -474,7 +514,7 @@ static void test_many_operations(void)
     for (int i = 0; i < 8; i++) h = gr_exp(h);
     CHECK_TEXT(table_of(h, &(gr_summary_options){.max_operations = 7}), "\n1 more operation ");
     CHECK(!strstr(table_of(h, &(gr_summary_options){.max_operations = 8}), "more"));
-    for (int i = 0; i < 60; i++) h = gr_add(h, gr_constant(g, GR_F32, GR_SHAPE(3), NULL));
+    for (int i = 0; i < 60; i++) h = gr_add(h, gr_named(gr_constant(g, GR_F32, GR_SHAPE(3), NULL), "c"));
     for (int i = 0; i < 5; i++) h = gr_mul(h, gr_scalar(g, GR_F32, 1));
     CHECK_TEXT(table_of(h, NULL), "\n15 constants ");
     gr_graph_destroy(g);
@@ -589,6 +629,7 @@ int main(void)
     RUN(test_flops_of_products);
     RUN(test_nested_scopes);
     RUN(test_shared_and_frozen);
+    RUN(test_steps_of_a_sequence);
     RUN(test_no_scopes);
     RUN(test_own_primitives);
     RUN(test_costs);

@@ -204,6 +204,30 @@ bool image_set_make(uint64_t seed, int64_t n_train, int64_t n_test, image_set *s
     return set->made;
 }
 
+/* Keeps the first n samples. */
+static void shorten(gr_idx *images, gr_idx *labels, int64_t n)
+{
+    if (n >= labels->count) return;
+    images->count = images->count / labels->count * n;
+    images->shape.dims[0] = labels->shape.dims[0] = labels->count = n;
+}
+
+bool image_set_obtain(gr_graph *g, const char *program, const char *data, uint64_t seed, int64_t limit,
+                      image_set *set)
+{
+    enum { MADE_TRAIN = 10000, MADE_TEST = 2000 };
+    char message[IMAGE_SET_MESSAGE_BYTES] = "no data wanted";
+    const bool wanted = !data || strcmp(data, "none") != 0;
+    bool there = wanted && image_set_load(g, data, set, message);
+    if (!there && !(wanted && data)) {
+        printf("%s: training on images that this program makes itself\n", message);
+        there = image_set_make(seed, MADE_TRAIN, MADE_TEST, set, message);
+    }
+    if (!there) fprintf(stderr, "%s: %s\n", program, message);
+    if (there && limit) shorten(&set->train_images, &set->train_labels, limit);
+    return there;
+}
+
 void image_set_free(image_set *set)
 {
     free(set->made);

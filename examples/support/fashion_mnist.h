@@ -41,6 +41,12 @@ bool image_set_load(gr_graph *g, const char *data, image_set *set, char *message
    The same seed gives the same images. false, and a message: not enough memory, or a number below 1. */
 bool image_set_make(uint64_t seed, int64_t n_train, int64_t n_test, image_set *set, char *message);
 
+/* What the examples do: those that `data` or the usual places have; or, if there are none or `data` is "none", 10000 and
+   2000 that are made, which is said on stdout. Of those to train on the first `limit` are kept; 0: all. false: `program`
+   has said on stderr why not. */
+bool image_set_obtain(gr_graph *g, const char *program, const char *data, uint64_t seed, int64_t limit,
+                      image_set *set);
+
 /* Frees what image_set_make took. */
 void image_set_free(image_set *set);
 

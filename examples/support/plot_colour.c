@@ -49,6 +49,14 @@ static unsigned char level_of(const colour_scale *s, double value)
     return (unsigned char)(1 + lround(fmin(fmax(t, 0), 1) * (LEVELS - 1)));
 }
 
+bool colour_is_dark(const colour_scale *s, double value)
+{
+    unsigned char rgb[3];
+    if (isnan(value)) return false;
+    colour_at(s->map, fmin(fmax((value - s->low) / (s->high - s->low), 0), 1), rgb);
+    return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2] < 128;
+}
+
 bool colour_put_matrix(FILE *f, const colour_scale *scale, const double *values, int rows, int columns,
                        const colour_box *box)
 {
@@ -77,24 +85,36 @@ bool colour_put_matrix(FILE *f, const colour_scale *scale, const double *values,
     return done;
 }
 
+static svg_axis axis_of(const colour_scale *scale)
+{
+    svg_axis axis = {.low = scale->low, .high = scale->high};
+    svg_settle(&axis, false);
+    return axis;
+}
+
+enum { WIDTH = 14, GAP = 7, LABEL = 20 };
+
+double colour_bar_width(const colour_scale *scale, const char *label)
+{
+    const svg_axis axis = axis_of(scale);
+    return ceil(WIDTH + GAP + svg_tick_width(&axis) + (label ? LABEL : 4));
+}
+
 void colour_put_bar(FILE *f, const colour_scale *scale, double x, double y, double height, const char *label)
 {
-    enum { WIDTH = 14 };
     double ticks[SVG_MOST_TICKS];
-    const svg_axis axis = {.low = scale->low, .high = scale->high, .from = y + height, .to = y};
+    svg_axis axis = axis_of(scale);
+    axis.from = y + height;
+    axis.to = y;
     put_box(f, "rect", x, y, WIDTH, height);
     fputs(" fill=\"url(#scale)\" stroke=\"#444\" stroke-width=\"0.5\"/>\n", f);
     const int n = svg_ticks(&axis, ticks);
     for (int i = 0; i < n; i++) {
         const double at = svg_pixel(&axis, ticks[i]);
         svg_put_line(f, x + WIDTH, at, x + WIDTH + 4, at, "stroke=\"#444\"");
-        svg_begin_text(f, x + WIDTH + 7, at + 4, "");
+        svg_begin_text(f, x + WIDTH + GAP, at + 4, "");
         svg_put_tick(f, &axis, ticks[i]);
         fputs("</text>\n", f);
     }
-    const double middle = y + height / 2, right = x + COLOUR_BAR_WIDTH - 10;
-    char turn[96];
-    snprintf(turn, sizeof turn, "text-anchor=\"middle\" transform=\"rotate(-90 %ld %ld)\"", lround(right),
-             lround(middle));
-    svg_put_text(f, (double)lround(right), (double)lround(middle), turn, label);
+    svg_put_upright(f, x + colour_bar_width(scale, label) - 4, y + height / 2, height + 40, label);
 }

@@ -33,8 +33,11 @@ typedef struct colour_box {
 /* False if there is no memory. */
 bool colour_put_matrix(FILE *f, const colour_scale *scale, const double *values, int rows, int columns,
                        const colour_box *box);
-/* The bar, upright, with ticks on its right and a label beside them. Takes COLOUR_BAR_WIDTH pixels. */
-enum { COLOUR_BAR_WIDTH = 82 };
+/* Whether text on it should be white. */
+bool colour_is_dark(const colour_scale *scale, double value);
+/* Pixels that the bar takes, with ticks and label. */
+double colour_bar_width(const colour_scale *scale, const char *label);
+/* The bar, upright, with ticks on its right and a label beside them. */
 void colour_put_bar(FILE *f, const colour_scale *scale, double x, double y, double height, const char *label);
 
 #endif

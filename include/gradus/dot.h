@@ -23,7 +23,10 @@
  *   has a dashed arrow, "changed since"; one that was released is a dotted "released".
  *
  *   Gradients have signs. Of an interior tensor one is shown if it was asked for (gr_retain_grad). Of a large
- *   tensor the norm of the gradient stands for it: "gradient ||.|| = 0.7863".
+ *   tensor the smallest and the largest element are shown, "-0.24 ... 0.23", or with NaN "3 nan, others -0.24 ... 0.23",
+ *   and the norm of the gradient: "gradient ||.|| = 0.7863".
+ *
+ *   A checkpoint (autograd.h) is one operation; the constant that it takes besides its inputs is its value.
  *
  * MODES
  *   One function draws all; `mode` says what. The root is always the result that was differentiated.
@@ -48,7 +51,9 @@
  *   broadcasts) are no nodes of their own. A parameter that is only ever a factor of something is written at the arrow of
  *   that: i1 -> net, "w1 = 0.15"; one that is only a term is written in its sum. Elements can have names as in
  *   books; else they are called W[0,1]. The root has one element (GR_ERR_NOT_SCALAR). Frames are those of name
- *   scopes; boxes, folding, slices and highlighting are for tensors (GR_ERR_ARGUMENT). What would not be
+ *   scopes; boxes, folding, slices and highlighting are for tensors (GR_ERR_ARGUMENT): of a part of a network choose
+ *   another root, and see paths.h for what lies between two numbers. Numbers are written as in paths.h: what was
+ *   computed with all its digits, what was given as short as it is. What would not be
  *   readable is refused with GR_ERR_LIMIT, unless `max_scalars` says otherwise.
  *       const gr_element_names w = {W, "w1 w3 w2 w4"};
  *       gr_dot_write_file(loss, "d.dot", &(gr_dot_options){
@@ -58,9 +63,12 @@
  *   What was made in a name scope (graph.h; layers of nn.h make theirs) stands in a dashed frame with its name;
  *   frames nest. A parameter is in the innermost scope that all its users are in.
  *
- *   Collapsed, a scope is one solid body: its path, how many operations are in it, how many parameters with how
- *   many numbers, and the shapes that others take from it. Arrows from one body or node to another are one
- *   arrow, with their number, "x3".
+ *   Collapsed, a scope is one solid body: its path, how many operations and parameters (elements, as models are
+ *   counted) are in it, and the shapes of results that others take from it. Arrows from one body or node to another
+ *   are one arrow, with their number, "x3".
+ *       gr_dot_write_file(loss, "model.dot", &(gr_dot_options){.collapse_layers = true});
+ *   draws the rows of gr_model_summary (summary.h): scopes that hold no others, frames around them, and what stands
+ *   beside. Others are chosen by depth or by name:
  *       gr_dot_write_file(loss, "e.dot", &(gr_dot_options){.collapse_depth = 1});
  *       gr_dot_write_file(loss, "f.dot", &(gr_dot_options){
  *           .n_collapse = 2, .collapse = (const char *[]){"encoder", "decoder/block*"}});
@@ -72,8 +80,8 @@
  *       gr_dot_write_file(loss, "g.dot", &(gr_dot_options){.fold = true});
  *
  * PARTS AND LINES
- *   Of a large graph a part: what a tensor was made of, what was made of it, what is near it. Where something
- *   was cut away, a dotted arrow leads to or from "...".
+ *   Of a large graph a part: what a tensor was made of, what was made of it, what is near it (what is near only by a
+ *   parameter or a constant that both use is not). Where something was cut away, a dotted arrow leads to or from "...".
  *       gr_dot_write_file(loss, "h.dot", &(gr_dot_options){.ancestors_of = h, .descendants_of = w});
  *       gr_dot_write_file(loss, "i.dot", &(gr_dot_options){.around = logits, .distance = 3});
  *
@@ -144,6 +152,7 @@ typedef struct gr_dot_options {
     int collapse_depth; /* scopes of this depth become bodies: 1 is the outermost. 0: none */
     int n_collapse;
     const char *const *collapse; /* scopes of these names become bodies */
+    bool collapse_layers;        /* scopes that hold no others become bodies */
     bool fold;                   /* draw repeated scopes once */
 
     /* A part of the picture. Where several are given, what all of them leave is drawn. */

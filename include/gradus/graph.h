@@ -70,6 +70,7 @@ typedef enum gr_status {
     GR_ERR_IO,                 /* the system refused to open, read or write a file */
     GR_ERR_FORMAT,             /* a file that is not what it claims to be */
     GR_ERR_CALLBACK,           /* a function of the user reported a failure */
+    GR_ERR_SINGULAR,           /* a matrix that has no inverse, or no Cholesky factor  */
     GR_ERR_NOT_FINITE          /* NaN or infinity where gr_anomaly_begin asked for none */
 } gr_status;
 

@@ -1,6 +1,8 @@
 /*
- * Layers, initialisers and, in loss.h, losses, composed from the operations of ops.h: nothing here has a derivative rule
- * of its own, and nothing here could not be written in your program.
+ * Layers (init.h: initialisers, loss.h: losses), composed from the operations of ops.h: nothing here has a
+ * derivative rule of its own, and nothing here could not be written in your program. Here are those that every
+ * network has; layers.h has convolutions and embeddings, normalisation.h, attention.h and recurrent.h the rest.
+ * nn.h includes all of them.
  *
  * A layer is a value: a few handles to parameters that the graph owns. Copy it, pass it, forget it.
  *
@@ -15,39 +17,11 @@
 #ifndef GRADUS_NN_H
 #define GRADUS_NN_H
 
+#include "gradus/init.h"
 #include "gradus/loss.h"
 #include "gradus/tensor.h"
 
 GR_BEGIN_DECLS
-
-/* ---- Initialisers ---- */
-
-/* Each overwrites a parameter (or constant) with numbers drawn from the generator of its graph, raises its
-   version, and refuses, as every executor does, while an error is pending. Those that scale with the size of
-   the layer need a weight of shape [n_in, n_out] (GR_ERR_SHAPE).
-
-     name            distribution                          source
-     xavier_uniform  U(-a, a), a = sqrt(6/(n_in + n_out))  Glorot and Bengio, 2010
-     xavier_normal   N(0, 2/(n_in + n_out))                the same
-     lecun_uniform   U(-a, a), a = sqrt(3/n_in)            LeCun, Bottou, Orr and Mueller, 1998 ("Efficient
-     lecun_normal    N(0, 1/n_in)                          BackProp"); some texts call this one "Xavier"
-     he_uniform      U(-a, a), a = sqrt(6/n_in)            He, Zhang, Ren and Sun, 2015; also called MSRA
-     he_normal       N(0, 2/n_in)                          the same
-
-   N(m, v) is the normal distribution of mean m and variance v; U(a, b) is uniform on [a, b). */
-GR_API gr_status gr_init_constant(gr_tensor w, double value);
-GR_API gr_status gr_init_normal(gr_tensor w, double mean, double std);  /* std >= 0 */
-GR_API gr_status gr_init_uniform(gr_tensor w, double low, double high); /* low <= high */
-GR_API gr_status gr_init_xavier_uniform(gr_tensor w);
-GR_API gr_status gr_init_xavier_normal(gr_tensor w);
-GR_API gr_status gr_init_lecun_uniform(gr_tensor w);
-GR_API gr_status gr_init_lecun_normal(gr_tensor w);
-GR_API gr_status gr_init_he_uniform(gr_tensor w);
-GR_API gr_status gr_init_he_normal(gr_tensor w);
-
-/* What layers take: one of the above, or a function of your own, such as
-       static gr_status small(gr_tensor w) { return gr_init_normal(w, 0, 0.05); } */
-typedef gr_status gr_initializer(gr_tensor w);
 
 /* ---- Linear layer ---- */
 
@@ -65,7 +39,7 @@ GR_API gr_tensor gr_linear_forward(gr_linear layer, gr_tensor x);
 
 /* ---- Multilayer perceptron ---- */
 
-/* An activation function: gr_relu, gr_tanh, gr_sigmoid, or your own. */
+/* An activation function: gr_tanh, any of activations.h that takes x alone, or your own. */
 typedef gr_tensor gr_activation(gr_tensor x);
 
 typedef struct gr_mlp {
@@ -94,5 +68,11 @@ GR_API gr_tensor gr_mlp_forward(gr_mlp net, gr_tensor x);
 GR_API gr_tensor gr_dropout(gr_tensor x, double p, bool training);
 
 GR_END_DECLS
+
+/* More layers, by topic. */
+#include "gradus/attention.h"
+#include "gradus/layers.h"
+#include "gradus/normalisation.h"
+#include "gradus/recurrent.h"
 
 #endif

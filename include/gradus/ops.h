@@ -16,6 +16,7 @@
 #define GRADUS_OPS_H
 
 #include "gradus/activations.h"
+#include "gradus/convolution.h"
 #include "gradus/elementwise.h"
 #include "gradus/linalg.h"
 #include "gradus/movement.h"

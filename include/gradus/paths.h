@@ -34,9 +34,18 @@
  *
  * NAMES
  *   A tensor of one element is called by its name; elements of larger ones are W[0,1]; unnamed results by their
- *   operation and a number, sigmoid2[0]. Books have names of their own: give them for a tensor as a list, or all by a
+ *   operation and a number, sigmoid2[0]. Where several tensors have one name they are h#1, h#2, h#3. Books have names of their own: give them for a tensor as a list, or all by a
  *   function. With only_named, paths lead from one named number to the next: interiors without names are
  *   multiplied out (and parallel routes between two named numbers become one edge).
+ *
+ * NUMBERS
+ *   What was computed has all its significant digits (`digits`, 6 of them unless another number is asked for), trailing
+ *   zeros too, so that columns line up and what was rounded looks so: 0.175510. Two kinds of numbers are shorter. Whole ones
+ *   are: 1. And so is what was given rather than computed, if it is exact with fewer digits: the value of a parameter or a
+ *   constant, and a local derivative that is such a value or the same number everywhere. So a weight of 0.4 is 0.4,
+ *   and dE/dh1 += dE/dnet_o1 . w5 = 0.138499 . 0.4 = 0.0553994. This holds for all that is written here, for
+ *   steps (steps.h), and for single numbers in drawings (dot.h). Gradients and products have signs; in formulas only
+ *   negative numbers do.
  *
  * COUNTING
  *   Paths are counted, and the largest found, by dynamic programming: a graph of 10^300 paths answers at once. Time
@@ -63,7 +72,8 @@ typedef struct gr_element_names {
 } gr_element_names;
 
 /* Writes the name of element `element` (row-major) of t into `to`, of `room` bytes, as snprintf does, and returns
-   its length; 0: it has none. */
+   its length; 0: it has none. It may be asked for a name more than once. It may read tensors and make new ones, but not take
+   any away (GR_ERR_STATE); an error that it sets ends the call that asked. */
 typedef size_t gr_element_namer(gr_tensor t, int64_t element, char *to, size_t room, void *user);
 
 typedef struct gr_naming {
@@ -111,8 +121,9 @@ typedef struct gr_paths {
     double more_sum;
     double total;     /* the sum of all products */
     double magnitude; /* the sum of their magnitudes: what is cancelled if it is larger than |total| */
-    /* What backward gives, got by a walk over the tensors: equal to the total but for rounding. Not there if `of` or
-       `by` does not require a gradient. Hooks are not called. */
+    /* What backward gives, got by a walk over the tensors: equal to the total but for rounding, and where an infinity or NaN
+       met a derivative that is 0, which ends a path. Not there if `of` or `by` does not require a gradient. Hooks are not
+       called. */
     bool has_gradient;
     double gradient;
     struct gri_derivation *inside;
@@ -128,9 +139,9 @@ typedef struct gr_paths_options {
 
 /* The paths from an element of `of` (a loss, or any recorded result) down to an element of `by` (a parameter, a constant,
    another result). Floats only (GR_ERR_TYPE). NULL, and the error set, on failure. It lives until gr_paths_release or the
-   end of the graph; the tensors may go before. A primitive whose rule contributes to what is not its operand, as a
-   checkpoint does, cannot be looked into: GR_ERR_STATE. If the sum of the paths is not what backward gives, a
-   rule is not linear in its cotangent: GR_ERR_CALLBACK. options may be NULL. */
+   end of the graph; the tensors may go before. The inside of a gr_checkpoint was not kept, so it cannot be looked into
+   (GR_ERR_STATE): record it without one, or ask for shares. If the sum of the paths is not what backward gives, a rule is
+   not linear in its cotangent: GR_ERR_CALLBACK. options may be NULL. */
 GR_API gr_paths *gr_paths_create(gr_tensor of, gr_tensor by, const gr_paths_options *options);
 /* Frees it. NULL is allowed. Works while an error is pending. */
 GR_API void gr_paths_release(gr_paths *paths);
@@ -153,13 +164,15 @@ typedef enum gr_paths_extent {
 /* A zeroed structure, or NULL, gives the defaults.
 
    In the drawing arrows lead from `of` down to `by`, as backward goes. Path 1 is solid, 2 dashed, 3 dotted, 4 to 6 the same
-   but thinner, and so on; an edge of several listed paths is drawn as parallel lines, one for each; colours (the palette
-   of Okabe and Ito, 2002) only repeat that. `by` has a thick line, `of` a double one. An edge whose derivative
-   is 0 ends in a bar. Edges carry symbol and number. A parameter on no path that is only a factor or a term
-   is not a node: it is written where it acts. Clusters are name scopes. A table below lists the paths. */
+   but thinner; an edge of several listed paths is drawn as parallel lines, one for each of the first four; colours (the
+   palette of Okabe and Ito, 2002) only repeat that. Where lines cannot say which paths lead along an edge, its label does:
+   "paths 2, 3", "all paths". `by` has a thick line, `of` a double one. An edge whose derivative is 0 ends in a bar. Edges
+   carry symbol and number. Numbers say what they are made of, if that is short: a sum of terms of up to two factors, or
+   one operation. What is on no path and only a factor, a term, or what something is compared with (1/2 (o - t)^2), is
+   not a node: it is written where it acts. Clusters are name scopes. A table below lists the paths. */
 typedef struct gr_paths_format {
     gr_paths_form form;
-    int digits;             /* significant digits of numbers, 1 to 17; 0: 6 */
+    int digits;             /* significant digits of numbers, 1 to 17; 0: 6. See NUMBERS */
     bool ascii;             /* pure ASCII */
     bool document;          /* LaTeX: a document of its own */
     const char *title;      /* DOT: above the table; NULL: none */
@@ -188,7 +201,7 @@ GR_API gr_status gr_paths_write_string(const gr_paths *paths, char *to, size_t r
 
 /* A tensor on the way from `by` to `of`. */
 typedef struct gr_share_node {
-    const char *name;    /* its name, or operation and number */
+    const char *name;    /* its name, or operation and number; with a number where several have it */
     const char *shape;   /* "[200, 784]" */
     double adjoint_norm; /* |d of / d it|, Euclidean */
     double tangent_norm; /* |d it / d by| */

@@ -22,7 +22,15 @@
  *
  *   (w5 is what the local derivative ∂net_o1/∂h1 is known to be, and "2 of 2" says that nothing more will arrive at h1.)
  *   The first step gives the loss the adjoint 1. After the last one each adjoint is the gradient that gr_backward
- *   computes, but for what hooks do to it, and rounding. Edges to numbers that no gradient is asked for (data, frozen parameters) are drawn, but no steps.
+ *   computes, but for what hooks do to it, and rounding. Edges to numbers that no gradient is asked for (data, frozen
+ *   parameters) are drawn, but no steps.
+ *   A step of the forward sweep computes one number from others, and is written in the same way:
+ *
+ *       net_h1 = i1 · w1 + i2 · w2 + b1 = 0.05 · 0.15 + 0.1 · 0.2 + 0.35 = 0.377500
+ *       h1     = sigmoid(net_h1)        = sigmoid(0.377500)              = 0.593270
+ *
+ *   as far as it can be told from the local derivatives: a sum of terms of up to two factors, or one operation; else
+ *   "f(...)". How numbers are written is said in paths.h.
  *
  * ORDER
  *   From the loss down: numbers by their longest distance from it, so that a number comes after all that use it;
@@ -138,7 +146,7 @@ GR_API gr_status gr_steps_write_text(gr_steps steps, gr_writer *write, void *use
    GR_STEPS_PAGE, the drawing that gr_steps_write_html asks for.
    Edges are told apart by their lines. Thin: to come; thick and dashed, the arrow at the operand: the step just taken;
    thick: done; dotted: no gradient flows along it. Numbers have a thick line when their adjoint is complete, a thick
-   dashed one while contributions are missing. */
+   dashed one while contributions are missing. Clusters are name scopes. */
 enum { GR_STEPS_PAGE = -1 };
 GR_API gr_status gr_steps_write_dot(gr_steps steps, int64_t position, gr_writer *write, void *user,
                                     const gr_steps_style *style);

@@ -12,9 +12,15 @@
  *     relu         f32 [200, 784]           –      156,800    627,200
  *     ...
  *
+ * The same as a drawing, with a box for each scope that holds no others, of the same name and, but for parameters that
+ * several share, which stand outside with an arrow to each, the same number of parameters (dot.h):
+ *
+ *     gr_dot_write_file(loss, "model.dot", &(gr_dot_options){.collapse_layers = true});
+ *
  * ROWS
  *   First the inputs: constants, and what was made without being recorded (under no_grad, or from constants only),
- *   in the order of their first use; constants of one element that have no name share a row. Then the pass, in the
+ *   in the order of their first use; constants of one element that have no name share a row, and so do inputs without
+ *   names that follow each other and are alike, "reshape ×20" (the steps of a sequence). Then the pass, in the
  *   order of its making: a row for each name scope (gr_name_scope_begin; layers of nn.h open one) and for each
  *   operation that stands beside scopes or in none. The row of a scope stands for all that was made in it, scopes
  *   inside included, which follow indented; its output is that of the last operation in it. A scope that was

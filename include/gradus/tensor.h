@@ -88,6 +88,9 @@ GR_API gr_tensor gr_zeros(gr_graph *g, gr_type type, gr_shape shape);
 GR_API gr_tensor gr_ones(gr_graph *g, gr_type type, gr_shape shape);
 /* start, start + step, ..., n elements: -> [n]. Any type but bool; i32 as above. */
 GR_API gr_tensor gr_arange(gr_graph *g, gr_type type, int64_t n, double start, double step);
+/* n numbers from start to stop, both of which are among them, at equal distances: -> [n]; one: start. float. As in PyTorch
+   and NumPy. */
+GR_API gr_tensor gr_linspace(gr_graph *g, gr_type type, int64_t n, double start, double stop);
 
 /* Random step tensors, drawn from the generator of the graph (graph.h). f32 or f64, no gradient.
    gr_uniform: [low, high), computed in f64, so that rounding to f32 can yield high itself; gr_normal: mean,

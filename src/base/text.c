@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void gri_text_begin(gri_text *t, gr_writer *write, void *user, bool ascii)
@@ -97,6 +98,8 @@ static void put_character(gri_text *t, uint32_t c, const char *bytes, size_t len
         put_hexadecimal(t, bytes, length);
     } else if (c == '\\') {
         gri_text_put(t, BACKSLASH);
+    } else if (t->ascii && c > 0xFFFF) { /* in quoted strings dot makes invalid UTF-8 of such a reference */
+        put_hexadecimal(t, bytes, length);
     } else if (special || (c >= 0x80 && t->ascii)) {
         gri_text_put(t, "&#");
         gri_text_unsigned(t, c);
@@ -127,20 +130,47 @@ void gri_text_escaped(gri_text *t, const char *text, size_t most, bool lines)
 
 /* ---- Numbers ---- */
 
+/* Makes a point of whatever the locale puts for it, of several bytes perhaps; one that no digit follows goes. Returns
+   the length. */
+static int settle_point(char *number, int length)
+{
+    int n = 0;
+    bool in_point = false;
+    for (int i = 0; i < length; i++) {
+        const char c = number[i];
+        const bool digit = c >= '0' && c <= '9',
+                   usual = digit || (c >= 'a' && c <= 'z') || c == '+' || c == '-';
+        if (in_point && usual && !digit) n--;
+        if (usual || !in_point) number[n++] = usual ? c : '.';
+        in_point = !usual;
+    }
+    if (in_point) n--;
+    number[n] = '\0';
+    return n;
+}
+
 int gri_number(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign)
 {
     if (value == 0 || isnan(value)) return snprintf(to, GRI_NUMBER_BYTES, value == 0 ? "0" : "nan");
-    const int length = snprintf(to, GRI_NUMBER_BYTES, sign ? "%+.*g" : "%.*g", digits, value);
-    int n = 0;
-    bool in_point = false;
-    for (int i = 0; i < length; i++) { /* whatever the locale puts for the point, of several bytes perhaps */
-        const char c = to[i];
-        const bool usual = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '+' || c == '-';
-        if (usual || !in_point) to[n++] = usual ? c : '.';
-        in_point = !usual;
-    }
-    to[n] = '\0';
-    return n;
+    return settle_point(to, snprintf(to, GRI_NUMBER_BYTES, sign ? "%+.*g" : "%.*g", digits, value));
+}
+
+/* Whether so many digits are exactly the number. */
+static bool is_exact(double value, int digits, gri_origin origin)
+{
+    char text[GRI_NUMBER_BYTES];
+    if (snprintf(text, sizeof text, "%.*g", digits, value) <= 0) return false;
+    return origin == GRI_GIVEN_F32 ? strtof(text, NULL) == (float)value : strtod(text, NULL) == value;
+}
+
+int gri_figure(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign, gri_origin origin)
+{
+    const bool whole = value == floor(value) && fabs(value) < pow(10, digits);
+    if (whole || !isfinite(value)) return gri_number(to, value, digits, sign);
+    if (origin != GRI_COMPUTED)
+        for (int fewer = 1; fewer < digits; fewer++)
+            if (is_exact(value, fewer, origin)) return gri_number(to, value, fewer, sign);
+    return settle_point(to, snprintf(to, GRI_NUMBER_BYTES, sign ? "%+#.*g" : "%#.*g", digits, value));
 }
 
 void gri_text_number(gri_text *t, const char *number)

@@ -40,6 +40,11 @@ size_t gri_text_decode(const char *text, uint32_t *character);
 /* A number of so many significant digits, in any locale with a point; `sign`: also a plus. Zero has none.
    Returns its length. */
 int gri_number(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign);
+/* The same for numbers of a derivation, in which what was rounded looks rounded and columns line up: what was computed
+   has all of its digits, trailing zeros too (0.175510), unless it is a whole number (1). What was given, a weight of
+   0.4, is short if that is exactly what it is in its type. */
+typedef enum gri_origin { GRI_COMPUTED, GRI_GIVEN_F32, GRI_GIVEN_F64 } gri_origin;
+int gri_figure(char to[GRI_NUMBER_BYTES], double value, int digits, bool sign, gri_origin origin);
 /* Puts it; a minus is the symbol. */
 void gri_text_number(gri_text *t, const char *number);
 

@@ -13,7 +13,8 @@ typedef struct gri_route {
 
 typedef struct gri_derivation {
     gri_scalars s;
-    uint32_t by;    /* a node; GRI_NO_SCALAR: there is no path */
+    uint32_t by; /* a node; GRI_NO_SCALAR: there is no path */
+    gri_origin by_origin;
     uint8_t *leads; /* by node: whether it is on a path */
     gri_route *routes;
     uint32_t *steps; /* edges, of one path after the other, from the root down */
@@ -37,16 +38,19 @@ void gri_write_paths_latex(gri_paths_writing *w);
 void gri_write_paths_dot(gri_paths_writing *w);
 
 /* A number of the writing's digits; `sign`: also a plus. */
-static inline void gri_put_figure(gri_paths_writing *w, double value, bool sign)
+static inline void gri_put_figure(gri_paths_writing *w, double value, bool sign, gri_origin origin)
 {
     char number[GRI_NUMBER_BYTES];
-    gri_number(number, value, w->format.digits, sign);
-    if (w->format.form == GR_PATHS_LATEX)
-        gri_text_put(&w->text, number);
-    else
-        gri_text_number(&w->text, number);
+    gri_figure(number, value, w->format.digits, sign, origin);
+    gri_text_number(&w->text, number);
 }
-/* A number of paths: all its digits if it is exact. */
+/* A number of paths: all its digits if it is exact, as it is below this, where whole numbers have no gaps. */
+#define GRI_EXACT_COUNT 9007199254740992.0 /* 2^53 */
+enum { GRI_COUNT_BYTES = 48 };
+void gri_count_text(const gri_paths_writing *w, double count, char to[GRI_COUNT_BYTES]);
 void gri_put_count(gri_paths_writing *w, double count);
+
+/* The symbol of an edge, cut to the room; its whole length. */
+size_t gri_symbol_text(const gri_scalars *s, const gri_scalar_edge *e, char *to, size_t room);
 
 #endif

@@ -43,10 +43,8 @@ gr_status gr_dot_write_string(gr_tensor root, char *to, size_t room, size_t *len
 {
     gri_picture p;
     const gr_status status = begin(&p, root, options);
-    if (status == GR_OK) return gri_output_string(p.g, "dot", draw, &p, to, room, length);
-    if (to && room > 0) *to = '\0';
-    if (length) *length = 0;
-    return status;
+    return status == GR_OK ? gri_output_string(p.g, "dot", draw, &p, to, room, length)
+                           : gri_output_nothing(status, to, room, length);
 }
 
 gr_status gr_dot_write_file(gr_tensor root, const char *path, const gr_dot_options *options)

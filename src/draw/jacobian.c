@@ -310,6 +310,19 @@ static gr_status take(const gri_jacobian *j, const point *at, int k, gr_tensor p
     return GR_OK;
 }
 
+/* A rule that needs the walk, as that of a checkpoint does, has no partial derivatives of its own: says what to do. */
+static void explain_state(const gri_jacobian *j)
+{
+    char text[TEXT_BYTES];
+    gri_describe(text, sizeof text, j->node, false);
+    gr_graph_clear_error(j->g);
+    gri_fail(j->g, GR_ERR_STATE,
+             "%s: what led to %s was not kept, and comes back only while a gradient is computed: record it "
+             "without "
+             "gr_checkpoint, or look at whole tensors instead (gr_shares_create, gr_dot_write)",
+             j->what, text);
+}
+
 /* By the rule that makes the contributions to all operands at once. */
 static gr_status pull_all(const gri_jacobian *j, const point *at, double *to)
 {
@@ -325,6 +338,7 @@ static gr_status pull_all(const gri_jacobian *j, const point *at, double *to)
     }
     if (status == GR_OK) {
         status = at->call.op->vjp_all(&at->call, gri_handle(g, at->gy), needed, parts);
+        if (status == GR_ERR_STATE && g->status == status) explain_state(j);
         if (gri_check_tidy(g, j->what, at->call.op, &before) != GR_OK) status = g->status;
         if (status != GR_OK)
             gri_fail(g, GR_ERR_CALLBACK, "%s: the rule of %s failed without saying why", j->what,

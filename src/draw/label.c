@@ -1,6 +1,8 @@
 /* What the nodes of a drawing say. A label is a table of one column: dot gives lines of mixed size room only
-   then. */
+   then. A blank between letters of two kinds ends the first of them, for where letters change dot begins a text of its
+   own in an SVG, and those who show that drop blanks that a text begins with. */
 #include "draw/picture.h"
+#include "draw/table.h"
 
 enum { SHOWN_OUTPUTS = 3 };
 
@@ -45,22 +47,18 @@ static void put_heading(gri_picture *p, const gri_item *item)
     const gri_node *node = item->node;
     const gr_array *a = &node->array;
     const bool value = a->ndim == 0 && shows_values(p, item);
+    const bool made = node->op && (node->op->arity != 0 || !value); /* "2" says more than "full = 2" */
     if (node->name) {
         gri_put(p, "<B>");
         gri_text_escaped(&p->text, node->name, GRI_NAME_CHARACTERS, false);
-        gri_put(p, "</B>");
+        gri_put(p, made || value ? " </B>= " : "</B>");
     }
-    const bool made = node->op && (node->op->arity != 0 || !value); /* "2" says more than "full = 2" */
-    if (made) {
-        if (node->name) gri_put(p, " = ");
-        gri_text_escaped(&p->text, node->op->name, GRI_NAME_CHARACTERS, false);
-    }
-    const bool bare = !node->name && !made;
-    if (bare && !value) gri_put(p, "constant");
-    if (value) {
-        if (!bare) gri_put(p, " = ");
+    if (made) gri_text_escaped(&p->text, node->op->name, GRI_NAME_CHARACTERS, false);
+    if (made && value) gri_put(p, " = ");
+    if (value)
         gri_put_element(p, a, is_gradient(item));
-    }
+    else if (!node->name && !made)
+        gri_put(p, "constant");
     put_kind(p, a);
 }
 
@@ -69,9 +67,11 @@ static bool in_full(const gri_picture *p, const gr_array *a) { return a->count <
 static void put_value(gri_picture *p, const gri_item *item)
 {
     const gr_array *a = &item->node->array;
-    if (!shows_values(p, item) || a->ndim == 0 || a->count == 0) return;
+    if (!shows_values(p, item) || a->ndim == 0) return;
     put_row_break(p);
-    if (in_full(p, a))
+    if (a->count == 0)
+        gri_put(p, "no elements");
+    else if (in_full(p, a))
         gri_put_rows(p, a, gri_style_of(p, a, is_gradient(item)));
     else if (is_gradient(item))
         gri_put_norm(p, a);
@@ -89,25 +89,21 @@ static void put_gradient(gri_picture *p, const gri_item *item)
 {
     const gri_node *node = item->node;
     if (p->options.hide_gradients || item->flags & (GRI_ITEM_FOLDED | GRI_ITEM_READ)) return;
-    if (!has_gradient(node) && !node->gradient) return;
+    if ((!has_gradient(node) && !node->gradient) || node->array.count == 0) return;
     put_row_break(p);
-    gri_put(p, "<I>gradient</I>");
     if (!node->gradient) {
-        gri_put(p, ": not computed");
+        gri_put(p, "<I>gradient</I>: not computed");
         return;
     }
     const gr_array *a = &gri_kept_node(p->g, node->gradient)->array;
-    if (a->count == 0) return;
-    if (a->count == 1) {
-        gri_put(p, " ");
-        gri_put_element(p, a, true);
-    } else if (in_full(p, a)) {
-        gri_put(p, "<BR/>");
+    const bool rows = a->count > 1 && in_full(p, a);
+    gri_put(p, rows ? "<I>gradient</I><BR/>" : "<I>gradient </I>");
+    if (rows)
         gri_put_rows(p, a, gri_style_of(p, a, true));
-    } else {
-        gri_put(p, " ");
+    else if (a->count == 1)
+        gri_put_element(p, a, true);
+    else
         gri_put_norm(p, a);
-    }
 }
 
 static void put_name_or(gri_picture *p, const gri_node *node, const char *otherwise)
@@ -175,7 +171,9 @@ void gri_put_frame_title(gri_picture *p, uint32_t frame, bool whole)
 
 static void put_count(gri_picture *p, uint64_t n, const char *what)
 {
-    gri_text_unsigned(&p->text, n);
+    char number[GRI_GROUPED_BYTES];
+    gri_grouped(number, (double)n);
+    gri_put(p, number);
     gri_put(p, " ");
     gri_put(p, what);
     if (n != 1) gri_put(p, "s");
@@ -213,11 +211,10 @@ void gri_put_box_label(gri_picture *p, uint32_t frame)
     put_row_break(p);
     put_count(p, box->n_operations, "operation");
     if (box->repeats) gri_put(p, " each");
-    if (box->n_params > 0) {
+    if (box->has_params) {
         put_row_break(p);
-        put_count(p, box->n_params, "parameter");
-        gri_put(p, ": ");
-        put_count(p, box->param_elements, "number");
+        put_count(p, box->param_elements, "parameter");
+        if (box->repeats) gri_put(p, " each");
     }
     put_outputs(p, frame);
     for (uint32_t i = box->outputs; i > 0; i = p->next_item[i - 1])

@@ -177,17 +177,19 @@ void gri_dot_unneuron(gri_picture *p)
 
 /* ---- Writing it ---- */
 
-static gri_number_style style(const gri_picture *p, bool sign)
+static void put_figure(gri_picture *p, double value, bool sign, gri_origin origin)
 {
-    return (gri_number_style){p->options.digits, sign};
+    char number[GRI_NUMBER_BYTES];
+    gri_figure(number, value, p->options.digits, sign, origin);
+    gri_text_number(&p->text, number);
 }
 
-/* " = 0.15" */
+/* "= 0.15" */
 static void put_value(gri_picture *p, const gri_scalar *node)
 {
     if (p->options.hide_values) return;
-    gri_put(p, " = ");
-    gri_put_number(p, node->value, style(p, false));
+    gri_put(p, "= ");
+    put_figure(p, node->value, false, gri_origin_of_value(node));
 }
 
 /* A parameter that is written at an arrow, or in a sum; and its gradient. */
@@ -196,11 +198,12 @@ static void put_written(gri_picture *p, uint32_t i, const char *before, const ch
     const gri_scalars *s = &p->neurons->s;
     gri_put(p, before);
     gri_put_scalar(&p->text, s, i, GRI_LABEL);
+    if (!p->options.hide_values) gri_put(p, " ");
     put_value(p, &s->node[i]);
     if (p->options.hide_gradients) return;
     gri_put(p, between);
-    gri_put(p, "<I>");
-    gri_put_number(p, s->node[i].adjoint, style(p, true));
+    gri_put(p, "<I>grad ");
+    put_figure(p, s->node[i].adjoint, true, GRI_COMPUTED);
     gri_put(p, "</I>");
 }
 
@@ -214,14 +217,16 @@ static void put_neuron_label(gri_picture *p, const gri_item *item, uint32_t i)
     const bool nameless = node->leaf && !node->param && !node->named;
     gri_put(p, "<TABLE BORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"1\"><TR><TD>");
     if (nameless) {
-        gri_put_number(p, node->value, style(p, false));
+        put_figure(p, node->value, false, gri_origin_of_value(node));
     } else {
+        const bool made = node->named && !node->leaf, value = !p->options.hide_values;
         gri_put(p, "<B>");
         gri_put_scalar(&p->text, s, i, GRI_LABEL);
-        gri_put(p, "</B>");
-        if (node->named && !node->leaf) {
-            gri_put(p, " = ");
+        gri_put(p, made || value ? " </B>" : "</B>"); /* the blank: see label.c */
+        if (made) {
+            gri_put(p, "= ");
             gri_text_escaped(&p->text, item->node->op->name, GRI_NAME_CHARACTERS, false);
+            if (value) gri_put(p, " ");
         }
         put_value(p, node);
     }
@@ -232,7 +237,7 @@ static void put_neuron_label(gri_picture *p, const gri_item *item, uint32_t i)
     }
     if (!p->options.hide_gradients && is_differentiated(item)) {
         gri_put(p, "</TD></TR><TR><TD><I>gradient ");
-        gri_put_number(p, node->adjoint, style(p, true));
+        put_figure(p, node->adjoint, true, GRI_COMPUTED);
         gri_put(p, "</I>");
     }
     gri_put(p, "</TD></TR></TABLE>");

@@ -54,6 +54,26 @@ static gr_status check_names(gri_picture *p)
     return GR_OK;
 }
 
+/* What gr_backward stored in a parameter or an input: a copy without history, which would be all of the drawing. */
+static gr_status check_recorded(gri_picture *p)
+{
+    const gr_dot_options *o = &p->options;
+    for (int i = 0; i < o->n_gradients; i++) {
+        const uint32_t index = o->gradients[i].index;
+        const gri_node *of = NULL;
+        for (uint32_t k = 0; k < p->g->n_params && !of; k++) {
+            const gri_node *param = gri_kept_node(p->g, p->g->params[k]);
+            if (param->gradient == index) of = param;
+        }
+        if (!of && o->inputs) of = gri_dot_node(p, o->inputs[i], "inputs");
+        if (of && of->gradient == index)
+            return gri_fail_about(
+                p->g, GR_ERR_ARGUMENT, of,
+                "dot: gradients: what gr_backward stored has no record, take a recorded gr_grad by");
+    }
+    return GR_OK;
+}
+
 static gr_status check_mode(gri_picture *p)
 {
     const gr_dot_options *o = &p->options;
@@ -62,6 +82,7 @@ static gr_status check_mode(gri_picture *p)
     gr_status status = check_handles(p, "gradients", o->n_gradients, o->gradients);
     if (status == GR_OK && o->inputs) status = check_handles(p, "inputs", o->n_gradients, o->inputs);
     const bool backward = o->mode == GR_DOT_BACKWARD || o->mode == GR_DOT_BOTH;
+    if (status == GR_OK && backward) status = check_recorded(p);
     if (status != GR_OK || !backward || o->n_gradients > 0) return status;
     return gri_fail(p->g, GR_ERR_ARGUMENT,
                     "dot: there is no backward graph without gradients: give those of a recorded gr_grad");
@@ -74,10 +95,26 @@ static gr_status check_scalars(gri_picture *p)
     if (p->root->array.count != 1)
         return gri_fail_about(p->g, GR_ERR_NOT_SCALAR, p->root,
                               "dot: single numbers lead to one number: the root has several");
-    if (o->collapse_depth || o->n_collapse || o->fold || o->ancestors_of.graph || o->descendants_of.graph ||
-        o->around.graph || o->n_highlight)
-        return gri_fail(p->g, GR_ERR_ARGUMENT,
-                        "dot: collapse, fold, slices and highlight are for tensors, not for single numbers");
+    const char *scopes = o->collapse_depth || o->n_collapse ? "collapse"
+                         : o->collapse_layers               ? "collapse_layers"
+                         : o->fold                          ? "fold"
+                                                            : NULL;
+    const char *part = o->ancestors_of.graph     ? "ancestors_of"
+                       : o->descendants_of.graph ? "descendants_of"
+                       : o->around.graph         ? "around"
+                       : o->n_highlight          ? "highlight"
+                                                 : NULL;
+    if (scopes)
+        return gri_fail(
+            p->g, GR_ERR_ARGUMENT,
+            "dot: %s is for tensors, not for single numbers: leave it out, or draw in the mode forward",
+            scopes);
+    if (part)
+        return gri_fail(
+            p->g, GR_ERR_ARGUMENT,
+            "dot: %s is for tensors, not for single numbers: draw in the mode forward, or what lies between "
+            "two numbers with gr_paths_create",
+            part);
     return check_list(p, "lists of names", o->names.n_lists, o->names.lists);
 }
 

@@ -45,6 +45,13 @@ gr_status gri_output_string(gr_graph *g, const char *what, gri_draw *draw, void 
     return status;
 }
 
+gr_status gri_output_nothing(gr_status status, char *to, size_t room, size_t *length)
+{
+    if (to && room > 0) *to = '\0';
+    if (length) *length = 0;
+    return status;
+}
+
 /* ---- Into a file ---- */
 
 static bool write_file(const char *text, size_t length, void *user)

@@ -16,6 +16,8 @@ gr_status gri_output(gr_graph *g, const char *what, gri_draw *draw, void *drawin
 /* As snprintf does. */
 gr_status gri_output_string(gr_graph *g, const char *what, gri_draw *draw, void *drawing, char *to,
                             size_t room, size_t *length);
+/* What a text is where nothing was written: empty. Returns the status. */
+gr_status gri_output_nothing(gr_status status, char *to, size_t room, size_t *length);
 /* Beside the file first: on failure the file is as it was. */
 gr_status gri_output_file(gr_graph *g, const char *what, gri_draw *draw, void *drawing, const char *path);
 

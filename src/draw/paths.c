@@ -5,6 +5,7 @@
  * The k largest paths to a node are among the k largest to each node above it, one edge longer: magnitudes are
  * multiplied by one and the same factor, which keeps their order (NaN above all, 0 below; 0 times anything is 0).
  */
+#include "draw/asked.h"
 #include "draw/derivation.h"
 #include "draw/output.h"
 #include "gradus/autograd.h"
@@ -14,10 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_TOP = 8, DEFAULT_DIGITS = 6, MOST_DIGITS = 17, NAME_BYTES = 256, ALL_DIGITS = 17 };
-
-/* Above this, whole numbers have gaps. */
-static const double exact_count = 9007199254740992.0; /* 2^53 */
+enum { DEFAULT_TOP = 8, NAME_BYTES = 256 };
 
 /* A path from the root to a node, as its last edge and the path before that. */
 typedef struct candidate {
@@ -30,11 +28,11 @@ typedef struct finder {
     gri_derivation *d;
     gr_graph *g;
     uint32_t top;
-    candidate *best;                  /* `top` of each node on a path, largest first */
-    uint32_t *place;                  /* by node: where its candidates are */
+    candidate *best;                  /* of the nodes on paths, largest first */
+    size_t *place;                    /* by node: where its candidates are, before those of the next */
     uint32_t *n;                      /* by node: so many there are */
     double *count, *live, *magnitude; /* by node: of paths from the root; without zeros; sum of |products| */
-    size_t n_places;
+    size_t n_best;
 } finder;
 
 /* ---- On a path ---- */
@@ -93,10 +91,11 @@ static bool is_preferred(const candidate *a, const candidate *b)
 
 static void insert(const finder *f, uint32_t node, candidate c)
 {
-    candidate *best = f->best + (size_t)f->place[node] * f->top;
+    candidate *best = f->best + f->place[node];
     uint32_t *n = &f->n[node];
-    if (*n == f->top && !is_preferred(&c, &best[*n - 1])) return;
-    uint32_t at = *n < f->top ? (*n)++ : *n - 1;
+    const uint32_t room = (uint32_t)(f->place[node + 1] - f->place[node]);
+    if (*n == room && !is_preferred(&c, &best[*n - 1])) return;
+    uint32_t at = *n < room ? (*n)++ : *n - 1;
     for (; at > 0 && is_preferred(&c, &best[at - 1]); at--) best[at] = best[at - 1];
     best[at] = c;
 }
@@ -112,7 +111,7 @@ static void rank_paths(const finder *f)
             const gri_scalar_edge *e = &s->edge[edge];
             if (!is_on_path(f->d, e)) continue;
             for (uint32_t rank = 0; rank < f->n[i]; rank++) {
-                const double before = f->best[(size_t)f->place[i] * f->top + rank].product;
+                const double before = f->best[f->place[i] + rank].product;
                 insert(f, e->to, (candidate){gri_chain(before, e->partial), edge, rank});
             }
         }
@@ -123,7 +122,7 @@ static void rank_paths(const finder *f)
 
 static const candidate *candidate_of(const finder *f, uint32_t node, uint32_t rank)
 {
-    return &f->best[(size_t)f->place[node] * f->top + rank];
+    return &f->best[f->place[node] + rank];
 }
 
 /* The number of edges of the path with that rank; fills them in, unless `to` is NULL. */
@@ -140,37 +139,31 @@ static uint32_t trace(const finder *f, uint32_t rank, uint32_t n, uint32_t *to)
     return length;
 }
 
-/* Texts are collected in memory of the derivation; places first, for it moves. */
-static bool write_text(const char *text, size_t length, void *user)
-{
-    gri_text *counted = user; /* only the length is counted, there */
-    (void)text;
-    counted->used += length;
-    return true;
-}
-
 typedef struct text_room {
     char *to;
-    size_t used;
+    size_t room, used; /* used: of the whole text, whether it had room or not */
 } text_room;
 
 static bool fill_text(const char *text, size_t length, void *user)
 {
-    text_room *room = user;
-    memcpy(room->to + room->used, text, length);
-    room->used += length;
+    text_room *r = user;
+    if (r->used < r->room) {
+        const size_t left = r->room - r->used;
+        memcpy(r->to + r->used, text, length < left ? length : left);
+    }
+    r->used += length;
     return true;
 }
 
-/* The symbol of an edge into `room`, or only its length if that is NULL. */
-static size_t symbol_text(const gri_scalars *s, const gri_scalar_edge *e, char *to)
+size_t gri_symbol_text(const gri_scalars *s, const gri_scalar_edge *e, char *to, size_t room)
 {
-    gri_text text, counted = {.used = 0};
-    text_room room = {to, 0};
-    gri_text_begin(&text, to ? fill_text : write_text, to ? (void *)&room : (void *)&counted, false);
+    gri_text text;
+    text_room r = {to, room > 0 ? room - 1 : 0, 0};
+    gri_text_begin(&text, fill_text, &r, false);
     gri_put_symbol(&text, s, e, GRI_PLAIN);
     gri_text_end(&text);
-    return to ? room.used : counted.used;
+    if (room > 0) to[r.used < r.room ? r.used : r.room] = '\0';
+    return r.used;
 }
 
 static void measure(const finder *f)
@@ -212,7 +205,7 @@ static gr_status fill_factors(const finder *f)
     const gri_scalars *s = &d->s;
     for (size_t i = 0; i < d->n_steps; i++) {
         const gri_scalar_edge *e = &s->edge[d->steps[i]];
-        if (gri_has_symbol(s, e)) d->text_bytes += symbol_text(s, e, NULL) + 1;
+        if (gri_has_symbol(s, e)) d->text_bytes += gri_symbol_text(s, e, NULL, 0) + 1;
     }
     d->texts = gri_alloc(&f->g->memory, d->text_bytes + NAME_BYTES);
     if (!d->texts) return gri_fail_memory(f->g, "paths", d->text_bytes + NAME_BYTES);
@@ -223,8 +216,7 @@ static gr_status fill_factors(const finder *f)
         d->factors[i] = (gr_path_factor){
             .of = s->node[e->from].name, .by = s->node[e->to].name, .value = e->partial};
         if (!gri_has_symbol(s, e)) continue;
-        const size_t length = symbol_text(s, e, to);
-        to[length] = '\0';
+        const size_t length = gri_symbol_text(s, e, to, (size_t)(d->texts + d->text_bytes - to));
         d->factors[i].symbol = to;
         to += length + 1;
     }
@@ -233,37 +225,21 @@ static gr_status fill_factors(const finder *f)
 
 /* ---- What backward gives ---- */
 
-/* The gradient by a walk over the tensors, as if nothing had been released and no hooks were there: flags that say so
-   are taken off what is walked over, and put back. */
+/* The gradient by a walk over the tensors, as if nothing had been released and no hooks were there. */
 static gr_status walk(const finder *f, gr_tensor of, gr_tensor by, const gr_paths_options *o, uint32_t *flags)
 {
     const gri_scalars *s = &f->d->s;
     gr_graph *g = f->g;
     const gri_mark mark = gri_mark_here(g);
     const gri_calm before = gri_calm_begin(g);
-    for (uint32_t i = 0; i < s->n_tensors; i++)
-        flags[i] = gri_strip(gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation));
-    const gr_array *a = &gri_lookup(g, of.index, of.generation)->array;
-    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    const gri_node *cotangent = gri_push(g, &r);
+    gri_strip_all(g, &s->tensor->tensor, sizeof *s->tensor, s->n_tensors, flags);
+    const gr_tensor cotangent = gri_push_one(g, gri_lookup(g, of.index, of.generation), o->of_element);
     gr_tensor gradient = gri_invalid(g);
-    if (cotangent) {
-        memset(cotangent->array.data, 0, (size_t)a->count * gri_element_bytes(a->type));
-        if (a->type == GR_F64)
-            ((double *)cotangent->array.data)[o->of_element] = 1;
-        else
-            ((float *)cotangent->array.data)[o->of_element] = 1;
-        const gr_tensor handle = gri_handle(g, cotangent);
-        gr_grad(1, &of, 1, &by, &handle, &(gr_grad_options){.retain = true}, &gradient);
-    }
-    for (uint32_t i = 0; i < s->n_tensors; i++)
-        gri_lookup(g, s->tensor[i].tensor.index, s->tensor[i].tensor.generation)->flags |= flags[i];
+    if (cotangent.index) gr_grad(1, &of, 1, &by, &cotangent, &(gr_grad_options){.retain = true}, &gradient);
+    gri_unstrip_all(g, &s->tensor->tensor, sizeof *s->tensor, s->n_tensors, flags);
     const gri_node *node = gri_lookup(g, gradient.index, gradient.generation);
     if (node) {
-        int64_t offset = 0, rest = o->by_element;
-        for (int axis = node->array.ndim; axis-- > 0; rest /= node->array.dims[axis])
-            offset += rest % node->array.dims[axis] * node->array.strides[axis];
-        f->p->gradient = gri_element(&node->array, offset);
+        f->p->gradient = gri_element(&node->array, gri_element_offset(&node->array, o->by_element));
         f->p->has_gradient = true;
     }
     gri_calm_end(g, &before);
@@ -298,8 +274,8 @@ static void free_finder(finder *f)
 {
     gri_memory *m = &f->g->memory;
     const size_t n = f->d->s.n_nodes;
-    gri_free(m, f->best, f->n_places * f->top * sizeof *f->best);
-    gri_free(m, f->place, n * sizeof *f->place);
+    gri_free(m, f->best, f->n_best * sizeof *f->best);
+    gri_free(m, f->place, (n + 1) * sizeof *f->place);
     gri_free(m, f->n, n * sizeof *f->n);
     gri_free(m, f->count, n * sizeof *f->count);
     gri_free(m, f->live, n * sizeof *f->live);
@@ -312,20 +288,25 @@ static gr_status allocate(finder *f)
     gri_derivation *d = f->d;
     const size_t n = d->s.n_nodes;
     d->leads = gri_alloc_zeroed(m, n);
-    f->place = gri_alloc_zeroed(m, n * sizeof *f->place);
+    f->place = gri_alloc_zeroed(m, (n + 1) * sizeof *f->place);
     f->n = gri_alloc_zeroed(m, n * sizeof *f->n);
     f->count = gri_alloc_zeroed(m, n * sizeof *f->count);
     f->live = gri_alloc_zeroed(m, n * sizeof *f->live);
     f->magnitude = gri_alloc_zeroed(m, n * sizeof *f->magnitude);
-    bool there = d->leads && f->place && f->n && f->count && f->live && f->magnitude;
-    if (there) {
-        mark_leads(f);
-        for (uint32_t i = 0; i < n; i++)
-            if (d->leads[i]) f->place[i] = (uint32_t)f->n_places++;
-        f->best = gri_alloc(m, f->n_places * f->top * sizeof *f->best);
-        there = f->best != NULL;
+    const bool there = d->leads && f->place && f->n && f->count && f->live && f->magnitude;
+    return there ? GR_OK : gri_fail_memory(f->g, "paths", n * sizeof *f->place);
+}
+
+/* Room for the candidates of each node: no more than there are paths to it. */
+static gr_status allocate_best(finder *f)
+{
+    for (uint32_t i = 0; i < f->d->s.n_nodes; i++) {
+        const double room = f->count[i] < f->top ? f->count[i] : f->top;
+        f->place[i + 1] = f->place[i] + (f->d->leads[i] ? (size_t)room : 0);
     }
-    return there ? GR_OK : gri_fail_memory(f->g, "paths", n * f->top * sizeof *f->best);
+    f->n_best = f->place[f->d->s.n_nodes];
+    f->best = gri_alloc(&f->g->memory, f->n_best * sizeof *f->best);
+    return f->best ? GR_OK : gri_fail_memory(f->g, "paths", f->n_best * sizeof *f->best);
 }
 
 static void take_counts(const finder *f)
@@ -354,8 +335,11 @@ static gr_status find(finder *f)
 {
     gr_status status = allocate(f);
     if (status != GR_OK) return status;
+    mark_leads(f);
     count_paths(f);
     take_counts(f);
+    status = allocate_best(f);
+    if (status != GR_OK) return status;
     if (f->d->by != GRI_NO_SCALAR) rank_paths(f);
     status = list_paths(f);
     if (status == GR_OK) status = fill_factors(f);
@@ -386,14 +370,15 @@ static gr_status describe(const finder *f, gr_tensor by, const gr_paths_options 
     const gri_scalars *s = &d->s;
     p->of = s->node[s->root].name;
     p->of_value = s->node[s->root].value;
-    const gri_scalars_options options = {.limits = o->limits, .names = o->names};
     if (d->by != GRI_NO_SCALAR) {
         p->by = s->node[d->by].name;
         p->by_value = s->node[d->by].value;
         return GR_OK;
     }
     p->by = d->texts;
-    return gri_describe_element(f->g, by, o->by_element, &options, d->texts, NAME_BYTES, &p->by_value);
+    const gri_node *node = gri_lookup(f->g, by.index, by.generation);
+    d->by_origin = gri_given(node->n_operands == 0, node->array.type == GR_F32);
+    return gri_describe_element(by, 0, o->by_element, &o->names, d->texts, NAME_BYTES, &p->by_value);
 }
 
 static gr_status create(gr_paths *p, gr_tensor of, gr_tensor by, const gr_paths_options *o)
@@ -419,15 +404,10 @@ gr_paths *gr_paths_create(gr_tensor of, gr_tensor by, const gr_paths_options *op
 {
     gr_graph *g = of.graph;
     const gr_paths_options defaults = {.top = 0}, *o = options ? options : &defaults;
-    gr_status status = gri_check_element("paths", of, o->of_element);
-    if (status != GR_OK) return NULL;
-    if (by.graph && by.graph != g)
-        status = gri_fail(g, GR_ERR_GRAPH, "paths: the two tensors belong to different graphs");
-    else if (!by.graph)
-        status = gri_fail(g, GR_ERR_HANDLE, "paths: the second tensor is an invalid handle");
-    else if (o->top < 0)
+    gr_status status = gri_check_asked("paths", of, by, o);
+    if (status == GR_OK && o->top < 0)
         status = gri_fail(g, GR_ERR_ARGUMENT, "paths: %d paths to be listed", o->top);
-    if (status != GR_OK || gri_check_element("paths", by, o->by_element) != GR_OK) return NULL;
+    if (status != GR_OK) return NULL;
     gr_paths *p = gri_own(g, "paths", sizeof *p);
     if (!p) return NULL;
     *p = (gr_paths){.graph = g, .inside = gri_alloc_zeroed(&g->memory, sizeof *p->inside)};
@@ -445,21 +425,24 @@ void gr_paths_release(gr_paths *paths)
 
 /* ---- Writing ---- */
 
-void gri_put_count(gri_paths_writing *w, double count)
+void gri_count_text(const gri_paths_writing *w, double count, char to[GRI_COUNT_BYTES])
 {
     char number[GRI_NUMBER_BYTES];
     if (isinf(count)) {
-        const char *symbol = w->format.form == GR_PATHS_LATEX ? "\\infty" : w->text.ascii ? "inf" : "∞";
-        gri_text_put(&w->text, symbol);
-        return;
+        strcpy(to, w->text.ascii ? "inf" : "∞");
+    } else if (count < GRI_EXACT_COUNT) {
+        snprintf(to, GRI_COUNT_BYTES, "%" PRIu64, (uint64_t)count);
+    } else {
+        gri_number(number, count, w->format.digits, false);
+        snprintf(to, GRI_COUNT_BYTES, "%s%s", w->text.ascii ? "about " : "≈ ", number);
     }
-    if (count < exact_count) {
-        gri_text_unsigned(&w->text, (uint64_t)count);
-        return;
-    }
-    gri_text_symbol(&w->text, "≈ ", "about ");
-    gri_number(number, count, w->format.digits, false);
-    gri_text_put(&w->text, number);
+}
+
+void gri_put_count(gri_paths_writing *w, double count)
+{
+    char text[GRI_COUNT_BYTES];
+    gri_count_text(w, count, text);
+    gri_text_put(&w->text, text);
 }
 
 static gr_status draw(void *drawing, gr_writer *write, void *user)
@@ -482,17 +465,8 @@ static gr_status begin(gri_paths_writing *w, const gr_paths *paths, const gr_pat
     w->p = paths;
     w->d = paths->inside;
     w->s = &paths->inside->s;
-    w->format = format ? *format : (gr_paths_format){.digits = 0};
-    gr_paths_format *f = &w->format;
-    if (f->digits < 0 || f->digits > MOST_DIGITS)
-        return gri_fail(g, GR_ERR_ARGUMENT, "paths: %d digits; 1 to %d are possible, 0 means %d", f->digits,
-                        MOST_DIGITS, DEFAULT_DIGITS);
-    if ((unsigned)f->form > GR_PATHS_DOT)
-        return gri_fail(g, GR_ERR_ARGUMENT, "paths: %d is no form", (int)f->form);
-    if ((unsigned)f->extent > GR_PATHS_LISTED)
-        return gri_fail(g, GR_ERR_ARGUMENT, "paths: %d is no extent", (int)f->extent);
-    if (f->digits == 0) f->digits = DEFAULT_DIGITS;
-    return GR_OK;
+    return gri_take_format(g, "paths", 1u << GR_PATHS_TEXT | 1u << GR_PATHS_LATEX | 1u << GR_PATHS_DOT,
+                           format, &w->format);
 }
 
 gr_status gr_paths_write(const gr_paths *paths, gr_writer *write, void *user, const gr_paths_format *format)
@@ -514,8 +488,6 @@ gr_status gr_paths_write_string(const gr_paths *paths, char *to, size_t room, si
 {
     gri_paths_writing w;
     const gr_status status = begin(&w, paths, format);
-    if (status == GR_OK) return gri_output_string(paths->graph, "paths", draw, &w, to, room, length);
-    if (to && room > 0) to[0] = '\0';
-    if (length) *length = 0;
-    return status;
+    return status == GR_OK ? gri_output_string(paths->graph, "paths", draw, &w, to, room, length)
+                           : gri_output_nothing(status, to, room, length);
 }

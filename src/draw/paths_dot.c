@@ -8,7 +8,16 @@
 
 #include <string.h>
 
-enum { PALETTE = 7, STYLES = 3, LINES = 4, FACTORS = 9, TITLE_CHARACTERS = 400 };
+enum {
+    PALETTE = 7,
+    DARK = 3, /* colours of it that letters can have */
+    STYLES = 3,
+    LINES = 4,
+    LOOKS = 2 * STYLES, /* that paths can be told apart by, without colour */
+    FACTORS = 9,
+    FORMULA_COLUMNS = 26,
+    TITLE_CHARACTERS = 400
+};
 
 /* Which of the listed paths an edge is on: how many, and the first of them. */
 typedef struct lines {
@@ -34,6 +43,18 @@ static void put_name(const drawing *d, uint32_t node)
     gri_put_scalar(&d->w->text, d->w->s, node, GRI_LABEL);
 }
 
+static void put_value(const drawing *d, uint32_t node)
+{
+    const gri_scalar *n = &d->w->s->node[node];
+    gri_put_figure(d->w, n->value, false, gri_origin_of_value(n));
+}
+static void put_partial(const drawing *d, const gri_scalar_edge *e)
+{
+    gri_put_figure(d->w, e->partial, false, gri_origin_of_partial(d->w->s, e));
+}
+/* What is summed or multiplied up. */
+static void put_result(const drawing *d, double value) { gri_put_figure(d->w, value, true, GRI_COMPUTED); }
+
 /* ---- How paths look ---- */
 
 /* The palette of Okabe and Ito (2002), the darker colours first. */
@@ -42,11 +63,10 @@ static const char *const palette[PALETTE] = {"#0072B2", "#D55E00", "#009E73", "#
 static const char *const styles[STYLES] = {"solid", "dashed", "dotted"};
 
 static const char *colour_of(uint32_t route) { return palette[route % PALETTE]; }
+/* Of letters: the colour, if it is a dark one. */
+static const char *ink_of(uint32_t route) { return route % PALETTE < DARK ? colour_of(route) : "#333333"; }
 static const char *style_of(uint32_t route) { return styles[route % STYLES]; }
-static const char *width_of(uint32_t route)
-{
-    return route < STYLES ? "3" : route < 2 * STYLES ? "1.8" : "1";
-}
+static const char *width_of(uint32_t route) { return route < STYLES ? "3" : "1.5"; }
 
 /* A piece of the line, for the table. */
 static void put_sample(const drawing *d, uint32_t route)
@@ -56,6 +76,7 @@ static void put_sample(const drawing *d, uint32_t route)
     static const char *const ascii[STYLES] = {"---", "- -", ". ."};
     const uint32_t style = route % STYLES;
     gri_text_symbol(&d->w->text, route < STYLES ? thick[style] : thin[style], ascii[style]);
+    if (route >= STYLES && d->w->text.ascii) put(d, " thin");
 }
 
 /* ---- What is drawn ---- */
@@ -77,11 +98,33 @@ static bool is_end(const drawing *d, uint32_t node) { return node == d->w->s->ro
 
 static bool is_nameless(const gri_scalar *node) { return node->leaf && !node->named; }
 
-/* Whether the effect of an edge's operand can be read off elsewhere: it is a term, or the symbol of another edge. */
+/* Whether what a node is of its operands is written in it: if it is short. */
+static bool shows_formula(const drawing *d, uint32_t i)
+{
+    const gri_paths_writing *w = d->w;
+    const int columns = gri_formula_columns(w->s, i, w->format.digits, w->text.ascii);
+    return columns > 0 && columns <= FORMULA_COLUMNS;
+}
+
+/* Whether an edge's operand is what another is compared with, as a target is: 1/2 (o - t)^2. */
+static bool is_compared(const drawing *d, const gri_scalar_edge *e)
+{
+    const gri_scalar *from = &d->w->s->node[e->from];
+    const gri_term *term = &d->w->s->term[from->first_term];
+    for (uint32_t k = 0; k < from->n_terms; k++)
+        if (term[k].kind == GRI_TERM_DIFFERENCE && (term[k].a == e->to || term[k].b == e->to))
+            return shows_formula(d, e->from);
+    return false;
+}
+
+/* Whether the effect of an edge's operand can be read off elsewhere: it is compared with something, or a parameter that
+   is a term, or the symbol of another edge. */
 static bool is_explained(const drawing *d, const gri_scalar_edge *e)
 {
     const gri_scalars *s = d->w->s;
     const gri_scalar *from = &s->node[e->from];
+    if (is_compared(d, e)) return true;
+    if (!s->node[e->to].param) return false;
     if (e->kind == GRI_SYMBOL_CONSTANT) return true;
     for (uint32_t k = 0; k < from->n_edges; k++) {
         const gri_scalar_edge *other = &s->edge[from->first_edge + k];
@@ -90,14 +133,12 @@ static bool is_explained(const drawing *d, const gri_scalar_edge *e)
     return false;
 }
 
-/* Parameters that are factors and terms only, and numbers without a name. */
+/* Leaves that are written where they act, and numbers without a name. */
 static void find_asides(const drawing *d)
 {
     const gri_scalars *s = d->w->s;
-    for (uint32_t i = 0; i < s->n_nodes; i++) {
-        const gri_scalar *node = &s->node[i];
-        d->aside[i] = node->leaf && (node->param || is_nameless(node)) && !d->w->d->leads[i] && !is_end(d, i);
-    }
+    for (uint32_t i = 0; i < s->n_nodes; i++)
+        d->aside[i] = s->node[i].leaf && !d->w->d->leads[i] && !is_end(d, i);
     for (uint32_t k = 0; k < s->n_edges; k++) {
         const gri_scalar_edge *e = &s->edge[k];
         if (d->aside[e->to] && !is_nameless(&s->node[e->to]) && !is_explained(d, e)) d->aside[e->to] = 0;
@@ -136,25 +177,42 @@ static void put_derivative(const drawing *d, uint32_t of, uint32_t by)
     put_name(d, by);
 }
 
-/* Terms that are no nodes: "+ b1 = 0.35". */
-static void put_terms(const drawing *d, const gri_scalar *node)
+#define SMALL_LINE LINES_BREAK "<FONT POINT-SIZE=\"9\" COLOR=\"#555555\">"
+
+/* "= i1 · w1 + i2 · w2 + b1" */
+static void put_formula(const drawing *d, uint32_t i)
+{
+    put(d, SMALL_LINE "= ");
+    gri_put_formula(&d->w->text, d->w->s, i, d->w->format.digits, GRI_LABEL);
+    put(d, "</FONT>");
+}
+
+/* The sign, and the factor, of a term whose formula is not shown. */
+static void put_sign(const drawing *d, const gri_scalar_edge *e)
+{
+    if (e->partial == -1)
+        gri_text_symbol(&d->w->text, "− ", "- ");
+    else
+        put(d, "+ ");
+    if (e->partial == 1 || e->partial == -1) return;
+    put_partial(d, e);
+    put(d, " ");
+}
+
+/* Operands that are no nodes: "b1 = 0.35" below a formula, else "+ b1 = 0.35". */
+static void put_asides(const drawing *d, uint32_t i, bool formula)
 {
     const gri_scalars *s = d->w->s;
+    const gri_scalar *node = &s->node[i];
     for (uint32_t k = 0; k < node->n_edges; k++) {
         const gri_scalar_edge *e = &s->edge[node->first_edge + k];
-        if (!d->aside[e->to] || e->kind != GRI_SYMBOL_CONSTANT || is_nameless(&s->node[e->to])) continue;
-        put(d, LINES_BREAK "<FONT POINT-SIZE=\"9\" COLOR=\"#555555\">");
-        if (e->partial == -1)
-            gri_text_symbol(&d->w->text, "− ", "- ");
-        else
-            put(d, "+ ");
-        if (e->partial != 1 && e->partial != -1) {
-            gri_put_figure(d->w, e->partial, false);
-            put(d, " ");
-        }
+        if (!d->aside[e->to] || is_nameless(&s->node[e->to])) continue;
+        if (e->kind != GRI_SYMBOL_CONSTANT && !is_compared(d, e)) continue;
+        put(d, SMALL_LINE);
+        if (!formula) put_sign(d, e);
         put_name(d, e->to);
         put(d, " = ");
-        gri_put_figure(d->w, s->node[e->to].value, false);
+        put_value(d, e->to);
         put(d, "</FONT>");
     }
 }
@@ -184,17 +242,19 @@ static void put_node(const drawing *d, uint32_t i)
     if (!is_nameless(node)) put_name(d, i);
     put(d, node->named && d->w->d->leads[i] ? "</B>" : "");
     if (!is_nameless(node)) put(d, " = ");
-    gri_put_figure(d->w, node->value, false);
+    put_value(d, i);
     if (d->w->d->leads[i] && i != s->root) {
         put(d, LINES_BREAK);
         put_derivative(d, s->root, i);
         put(d, " = ");
-        gri_put_figure(d->w, node->adjoint, true);
+        put_result(d, node->adjoint);
     }
-    put_terms(d, node);
+    const bool formula = shows_formula(d, i);
+    if (formula) put_formula(d, i);
+    put_asides(d, i, formula);
     put(d, LINES_END ">");
     put(d, look_of(d, i));
-    if (node->op) {
+    if (node->op && !node->composed) {
         put(d, ", tooltip=\"");
         gri_text_escaped(&d->w->text, node->op->formula ? node->op->formula : node->op->name,
                          TITLE_CHARACTERS, false);
@@ -210,7 +270,7 @@ static void put_unconnected(const drawing *d)
     put(d, "    by [label=<" LINES_BEGIN "<B>");
     gri_put_name(&d->w->text, p->by, GRI_LABEL);
     put(d, "</B> = ");
-    gri_put_figure(d->w, p->by_value, false);
+    gri_put_figure(d->w, p->by_value, false, d->w->d->by_origin);
     put(d, LINES_END ">" BY_LOOK "];\n");
 }
 
@@ -250,6 +310,29 @@ static void put_line(const drawing *d, bool first, const lines *l)
         put(d, l->n > 1 ? "&#160;&#160;&#160;&#160;&#160;&#160;" : "&#160;&#160;");
 }
 
+/* Which of many paths an edge is on, where its lines do not say so: there are no more than four of them, and alike but for
+   colour. */
+static void put_routes(const drawing *d, const lines *l)
+{
+    const uint32_t n_routes = (uint32_t)d->w->d->n_routes;
+    const bool told = l->n > 1 ? n_routes == 2 : n_routes <= LOOKS;
+    if (l->n == 0 || told) return;
+    put_line(d, false, l);
+    if (l->n == n_routes && d->w->p->more_count == 0) {
+        put(d, "all paths");
+        return;
+    }
+    put(d, l->n > 1 ? "paths " : "path ");
+    for (uint32_t k = 0; k < l->n && k < LINES; k++) {
+        put(d, k ? ", " : "");
+        gri_text_unsigned(&d->w->text, (uint64_t)l->first[k] + 1);
+    }
+    if (l->n <= LINES) return;
+    put(d, " and ");
+    gri_text_unsigned(&d->w->text, l->n - LINES);
+    put(d, " more");
+}
+
 /* "∂h1/∂net_h1 = h1(1 − h1) = 0.241301", a line for each; a symbol that is short stands beside its number. Labels stand
    above edges that go across, on a line of their own where those are wide. */
 static void put_edge_label(const drawing *d, const gri_scalar_edge *e, const lines *l)
@@ -266,8 +349,9 @@ static void put_edge_label(const drawing *d, const gri_scalar_edge *e, const lin
         put(d, brief ? " = " : "= ");
     }
     put(d, e->partial == 0 ? "<B>" : "");
-    gri_put_figure(d->w, e->partial, false);
+    put_partial(d, e);
     put(d, e->partial == 0 ? "</B>" : "");
+    put_routes(d, l);
     if (!d->w->format.top_to_bottom)
         put(d, l->n > 1 ? LINES_BREAK "<FONT POINT-SIZE=\"9\">&#160;</FONT>"
                         : LINES_BREAK "<FONT POINT-SIZE=\"3\">&#160;</FONT>");
@@ -304,7 +388,7 @@ static void put_path_edge(const drawing *d, const gri_scalar_edge *e, const line
         put(d, ", color=\"");
         put(d, colour_of(l->first[0]));
         put(d, "\", fontcolor=\"");
-        put(d, colour_of(l->first[0]));
+        put(d, ink_of(l->first[0]));
         put(d, "\"");
     } else { /* of a path that is not listed */
         put(d, ", penwidth=1, color=\"#666666\", fontcolor=\"#666666\"");
@@ -321,7 +405,7 @@ static void put_other_edge(const drawing *d, const gri_scalar_edge *e)
         put(d, " [label=<");
         gri_put_symbol(&d->w->text, d->w->s, e, GRI_LABEL);
         put(d, " = ");
-        gri_put_figure(d->w, e->partial, false);
+        put_partial(d, e);
         put(d, ">]");
     }
     put(d, ";\n");
@@ -352,18 +436,16 @@ static void put_edges(const drawing *d)
 /* The numbers of a path; of a long one the first and the last. */
 static void put_product(const drawing *d, gri_route r)
 {
-    const gri_scalars *s = d->w->s;
     for (uint32_t k = 0; k < r.n; k++) {
-        const double value = s->edge[d->w->d->steps[r.first + k]].partial;
         if (k > 0) gri_text_symbol(&d->w->text, " × ", " * ");
         if (r.n > FACTORS && k == FACTORS - 2) {
             gri_text_symbol(&d->w->text, "… × ", "... * ");
             k = r.n - 1;
         }
-        const double shown = k + 1 == r.n ? s->edge[d->w->d->steps[r.first + k]].partial : value;
-        if (shown < 0) put(d, "(");
-        gri_put_figure(d->w, shown, false);
-        if (shown < 0) put(d, ")");
+        const gri_scalar_edge *e = &d->w->s->edge[d->w->d->steps[r.first + k]];
+        if (e->partial < 0) put(d, "(");
+        put_partial(d, e);
+        if (e->partial < 0) put(d, ")");
     }
 }
 
@@ -371,7 +453,7 @@ static void put_row_end(const drawing *d, double value, bool bold)
 {
     put(d, "</TD><TD ALIGN=\"RIGHT\">");
     put(d, bold ? "<B>= " : "= ");
-    gri_put_figure(d->w, value, true);
+    put_result(d, value);
     put(d, bold ? "</B></TD></TR>\n" : "</TD></TR>\n");
 }
 
@@ -381,7 +463,9 @@ static void put_route_row(const drawing *d, uint32_t route)
     put(d, colour_of(route));
     put(d, "\"><B>");
     put_sample(d, route);
-    put(d, " path ");
+    put(d, "</B></FONT><FONT COLOR=\"");
+    put(d, ink_of(route));
+    put(d, "\"><B> path ");
     gri_text_unsigned(&d->w->text, (uint64_t)route + 1);
     put(d, "</B></FONT></TD><TD ALIGN=\"LEFT\">");
     put_product(d, d->w->d->routes[route]);
@@ -419,6 +503,13 @@ static bool has_shared(const drawing *d)
     return false;
 }
 
+static bool has_hidden_lines(const drawing *d)
+{
+    for (uint32_t i = 0; i < d->w->s->n_edges; i++)
+        if (d->lines[i].n > LINES) return true;
+    return false;
+}
+
 static void put_table(const drawing *d)
 {
     const gr_paths *p = d->w->p;
@@ -435,7 +526,10 @@ static void put_table(const drawing *d)
     if (has_shared(d)) {
         put(d, "      <TR><TD ALIGN=\"LEFT\"><B>");
         gri_text_symbol(&d->w->text, "═══", "===");
-        put(d, " shared</B></TD><TD ALIGN=\"LEFT\" COLSPAN=\"2\">on several paths</TD></TR>\n");
+        put(d, " shared</B></TD><TD ALIGN=\"LEFT\" COLSPAN=\"2\">");
+        put(d,
+            has_hidden_lines(d) ? "on several paths (no more than 4 lines are drawn)" : "on several paths");
+        put(d, "</TD></TR>\n");
     }
     put(d, "      <TR><TD ALIGN=\"LEFT\"><B>sum</B></TD><TD ALIGN=\"LEFT\">");
     put(d, p->has_gradient ? "the gradient that backward gives" : "of the paths");

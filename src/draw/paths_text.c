@@ -1,5 +1,6 @@
 /* Derivation paths as aligned text. */
 #include "draw/derivation.h"
+#include "draw/table.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,27 +25,6 @@ static bool fill_cell(const char *text, size_t length, void *user)
     return true;
 }
 
-/* Characters that take two places in a terminal: those of East Asia. */
-static bool is_wide(uint32_t c)
-{
-    return (c >= 0x1100 && c < 0x1160) || (c >= 0x2E80 && c < 0xA4D0) || (c >= 0xAC00 && c < 0xD7A4) ||
-           (c >= 0xF900 && c < 0xFB00) || (c >= 0xFE30 && c < 0xFE70) || (c >= 0xFF00 && c < 0xFF61) ||
-           (c >= 0x20000 && c < 0x40000);
-}
-
-static int width_of(const char *text)
-{
-    int width = 0;
-    while (*text) {
-        uint32_t c = 0;
-        const size_t length = gri_text_decode(text, &c);
-        const bool combining = c >= 0x300 && c < 0x370;
-        width += combining ? 0 : is_wide(c) ? 2 : 1;
-        text += length ? length : 1;
-    }
-    return width;
-}
-
 static void put(gri_paths_writing *w, const char *text) { gri_text_put(&w->text, text); }
 
 static void put_blanks(gri_paths_writing *w, int n)
@@ -61,10 +41,13 @@ static void put_derivative(gri_text *t, const char *of, const char *by)
     gri_put_name(t, by, GRI_PLAIN);
 }
 
-static void put_number(gri_paths_writing *w, gri_text *t, double value, bool sign)
+/* What is summed or multiplied up. */
+static void put_result(gri_paths_writing *w, double value) { gri_put_figure(w, value, true, GRI_COMPUTED); }
+
+static void put_partial(const gri_paths_writing *w, gri_text *t, const gri_scalar_edge *e)
 {
     char number[GRI_NUMBER_BYTES];
-    gri_number(number, value, w->format.digits, sign);
+    gri_figure(number, e->partial, w->format.digits, false, gri_origin_of_partial(w->s, e));
     gri_text_number(t, number);
 }
 
@@ -82,7 +65,7 @@ static void fill(gri_paths_writing *w, uint32_t step, row which, cell *c)
     else if (symbol)
         gri_put_symbol(&t, w->s, e, GRI_PLAIN);
     else
-        put_number(w, &t, e->partial, false);
+        put_partial(w, &t, e);
     gri_text_end(&t);
     c->text[c->used] = '\0';
     if (strncmp(c->text, minus[w->format.ascii], strlen(minus[w->format.ascii])) == 0 &&
@@ -100,7 +83,7 @@ static int widest(gri_paths_writing *w, uint32_t step)
     int width = 0;
     for (int which = DERIVATIVES; which <= NUMBERS; which++) {
         fill(w, step, (row)which, &c);
-        const int own = width_of(c.text);
+        const int own = gri_text_columns(c.text);
         if (own > width) width = own;
     }
     return width;
@@ -113,7 +96,7 @@ static void put_row(gri_paths_writing *w, const char *label, uint32_t route, uin
     const uint32_t start = w->d->routes[route].first;
     cell c;
     put(w, label);
-    put_blanks(w, INDENT - 2 - width_of(label));
+    put_blanks(w, INDENT - 2 - gri_text_columns(label));
     put(w, which == DERIVATIVES || first > start ? "  " : "= ");
     for (uint32_t i = first; i < end; i++) {
         fill(w, i, which, &c);
@@ -122,7 +105,7 @@ static void put_row(gri_paths_writing *w, const char *label, uint32_t route, uin
         else if (i > start)
             gri_text_symbol(&w->text, i > first ? " · " : "· ", i > first ? " . " : ". ");
         put(w, c.text);
-        if (i + 1 < end) put_blanks(w, widest(w, i) - width_of(c.text));
+        if (i + 1 < end) put_blanks(w, widest(w, i) - gri_text_columns(c.text));
     }
     put(w, "\n");
 }
@@ -170,18 +153,34 @@ static void put_path(gri_paths_writing *w, uint32_t route)
         first = end;
     }
     if (r.n == 0) put(w, label);
-    put_blanks(w, INDENT - 2 - (r.n == 0 ? width_of(label) : 0));
+    put_blanks(w, INDENT - 2 - (r.n == 0 ? gri_text_columns(label) : 0));
     put(w, "= ");
-    put_number(w, &w->text, w->p->paths[route].product, true);
+    put_result(w, w->p->paths[route].product);
     put_zeros(w, r);
     put(w, "\n\n");
 }
 
+enum { SUM_LABEL = 12 };
+
 static void put_sum_line(gri_paths_writing *w, const char *label, double value)
 {
     put(w, label);
-    put_blanks(w, 12 - width_of(label));
-    put_number(w, &w->text, value, true);
+    put_blanks(w, SUM_LABEL - gri_text_columns(label));
+    put_result(w, value);
+    put(w, "\n");
+}
+
+/* "+37 more    -0.0125", its number below the others as far as that can be. */
+static void put_more(gri_paths_writing *w)
+{
+    char count[GRI_COUNT_BYTES];
+    gri_count_text(w, w->p->more_count, count);
+    const int width = gri_text_columns(count) + (int)strlen("+ more");
+    put(w, "+");
+    put(w, count);
+    put(w, " more");
+    put_blanks(w, width < SUM_LABEL ? SUM_LABEL - width : 2);
+    put_result(w, w->p->more_sum);
     put(w, "\n");
 }
 
@@ -193,13 +192,7 @@ static void put_sum(gri_paths_writing *w)
         snprintf(label, sizeof label, "path %d", i + 1);
         put_sum_line(w, label, p->paths[i].product);
     }
-    if (p->more_count > 0) {
-        put(w, "+");
-        gri_put_count(w, p->more_count);
-        put(w, " more  ");
-        put_number(w, &w->text, p->more_sum, true);
-        put(w, "\n");
-    }
+    if (p->more_count > 0) put_more(w);
     if (p->count > 1) put_sum_line(w, "sum", p->total);
     if (p->has_gradient) put_sum_line(w, "backward", p->gradient);
 }
@@ -209,7 +202,7 @@ static void put_heading(gri_paths_writing *w)
     const gr_paths *p = w->p;
     put_derivative(&w->text, p->of, p->by);
     put(w, " = ");
-    put_number(w, &w->text, p->total, true);
+    put_result(w, p->total);
     put(w, ": ");
     if (p->count == 0) {
         put(w, "no path leads from ");

@@ -57,13 +57,15 @@ typedef struct gri_frame {
     uint32_t repeats;     /* beside it so many scopes are drawn as this one */
     uint32_t id;          /* of the node of a box; 0: none yet */
     uint32_t outputs;     /* of a box: 1 + the first item in it that is used outside, or a root; 0: none */
-    uint32_t n_operations, n_params;
+    uint32_t n_operations;
     uint64_t param_elements;
     uint16_t flags;      /* of a box: what any of its items has */
     uint16_t last_scope; /* of those drawn as this one */
     uint16_t depth;
-    bool used; /* a tensor of it is in the drawing, */
-    bool met;  /* and is drawn as itself */
+    bool has_params;
+    bool used;  /* a tensor of it is in the drawing, */
+    bool met;   /* and is drawn as itself */
+    bool holds; /* so is one of a scope inside it */
 } gri_frame;
 
 /* What occurs, for the legend. */

@@ -28,6 +28,7 @@ typedef struct raw {
     uint32_t first_edge, n_edges;
     uint32_t shown; /* the element after which it is named */
     bool reached, named, kept;
+    bool composed; /* other operations have been multiplied into its edges */
 } raw;
 
 typedef struct builder {
@@ -104,29 +105,81 @@ static bool add_tensor(builder *b, const gri_node *node, uint32_t *n, uint64_t *
     return *elements < UNNUMBERED;
 }
 
-/* Unnamed results are numbered by operation. */
-static gr_status number_tensors(const builder *b)
+/* ---- Numbers of tensors ---- */
+
+/* Two that need numbers to be told apart. */
+static bool is_like(const gri_node *a, const gri_node *b)
 {
-    typedef struct seen {
-        const gr_op *op;
-        uint32_t n;
-    } seen;
-    gri_scalars *s = b->s;
-    const size_t bytes = s->n_tensors * sizeof(seen);
-    seen *ops = gri_alloc(memory_of(b), bytes);
-    if (!ops) return gri_fail_memory(b->g, b->what, bytes);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->n_tensors; i++) {
-        const gri_node *node = s->tensor[i].node;
-        if (node->name) continue;
-        uint32_t at = 0;
-        while (at < n && ops[at].op != node->op) at++;
-        if (at == n) ops[n++] = (seen){node->op, 0};
-        s->tensor[i].number = ++ops[at].n;
+    if (a->name && b->name) return strcmp(a->name, b->name) == 0;
+    return !a->name && !b->name && a->op == b->op;
+}
+
+static uint32_t hash_of(const gri_node *node)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)node->op * UINT64_C(0x9E3779B97F4A7C15) >> 32;
+    if (node->name) { /* FNV-1a */
+        hash = UINT32_C(2166136261);
+        for (const char *c = node->name; *c; c++)
+            hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619) & UINT32_MAX;
     }
-    gri_free(memory_of(b), ops, bytes);
+    return (uint32_t)(hash ^ hash >> 15);
+}
+
+/* Which of the list are alike, and how many: a table of so many places, a power of 2. */
+typedef struct likes {
+    const gri_node *const *node;
+    uint32_t *first; /* 1 + the first of them; 0: a free place */
+    uint32_t *count;
+    uint32_t mask;
+} likes;
+
+static uint32_t place_of(const likes *l, const gri_node *node)
+{
+    uint32_t at = hash_of(node) & l->mask;
+    while (l->first[at] && !is_like(l->node[l->first[at] - 1], node)) at = (at + 1) & l->mask;
+    return at;
+}
+
+static void number_likes(const likes *l, uint32_t n, uint32_t *number)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t at = place_of(l, l->node[i]);
+        if (!l->first[at]) l->first[at] = i + 1;
+        number[i] = ++l->count[at];
+    }
+    for (uint32_t i = 0; i < n; i++) /* a name that is the only one needs none */
+        if (l->node[i]->name && l->count[place_of(l, l->node[i])] == 1) number[i] = 0;
+}
+
+gr_status gri_number_tensors(gr_graph *g, const char *what, uint32_t n, const gri_node *const *node,
+                             uint32_t *number)
+{
+    size_t places = 2;
+    while (places < 2 * (size_t)n) places *= 2;
+    const size_t bytes = 2 * places * sizeof(uint32_t);
+    uint32_t *table = gri_alloc_zeroed(&g->memory, bytes);
+    if (!table) return gri_fail_memory(g, what, bytes);
+    const likes l = {node, table, table + places, (uint32_t)(places - 1)};
+    number_likes(&l, n, number);
+    gri_free(&g->memory, table, bytes);
     return GR_OK;
 }
+
+static gr_status number_tensors(const builder *b)
+{
+    gri_scalars *s = b->s;
+    const size_t n = s->n_tensors, bytes = n * (sizeof(gri_node *) + sizeof(uint32_t));
+    const gri_node **node = gri_alloc(memory_of(b), bytes);
+    if (!node) return gri_fail_memory(b->g, b->what, bytes);
+    uint32_t *number = (uint32_t *)(uintptr_t)(node + n);
+    for (uint32_t i = 0; i < n; i++) node[i] = s->tensor[i].node;
+    const gr_status status = gri_number_tensors(b->g, b->what, s->n_tensors, node, number);
+    for (uint32_t i = 0; i < n && status == GR_OK; i++) s->tensor[i].number = number[i];
+    gri_free(memory_of(b), node, bytes);
+    return status;
+}
+
+/* ---- The list of tensors ---- */
 
 static gr_status check_limit(const builder *b, bool counted, uint64_t elements)
 {
@@ -319,8 +372,10 @@ static size_t given_name(const gr_naming *names, gr_tensor t, int64_t element, c
         return fits;
     }
     if (!names->namer) return 0;
-    to[0] = '\0';
+    memset(to, 0, room);
+    t.graph->walks++; /* what is being looked at stays as it is */
     const size_t length = names->namer(t, element, to, room, names->user);
+    t.graph->walks--;
     to[room - 1] = '\0';
     const size_t fits = cut(to, length, room);
     to[fits] = '\0';
@@ -358,6 +413,7 @@ void gri_name_tensor(const gri_node *node, uint32_t number, char *name, size_t r
         const size_t length = cut(node->name, strlen(node->name), room);
         memcpy(name, node->name, length);
         name[length] = '\0';
+        if (number && length + 12 < room) snprintf(name + length, room - length, "#%" PRIu32, number);
         return;
     }
     const char *op = node->op ? node->op->name : "constant";
@@ -386,16 +442,25 @@ static bool name_element(const builder *b, uint32_t element, char name[NAME_BYTE
     return name_element_of(&b->o->names, t, element - t->first, name);
 }
 
-gr_status gri_describe_element(gr_graph *g, gr_tensor t, int64_t element, const gri_scalars_options *options,
+gr_status gri_describe_element(gr_tensor t, uint32_t number, int64_t element, const gr_naming *names,
                                char *name, size_t room, double *value)
 {
     char full[NAME_BYTES];
     const gri_node *node = gri_resolve(t, "paths");
-    if (!node) return g->status;
-    const gri_scalar_tensor tensor = {.tensor = t, .node = node};
-    name_element_of(&options->names, &tensor, element, full);
-    snprintf(name, room, "%s", full);
+    if (!node) return t.graph->status;
+    const gri_scalar_tensor tensor = {.tensor = t, .node = node, .number = number};
     *value = gri_element(&node->array, gri_element_offset(&node->array, element));
+    name_element_of(names, &tensor, element, full);
+    snprintf(name, room, "%s", full);
+    return t.graph->status;
+}
+
+gr_status gri_check_naming(gr_graph *g, const char *what, const gr_naming *names)
+{
+    if (names->n_lists < 0)
+        return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d lists of names", what, names->n_lists);
+    if (names->n_lists > 0 && !names->lists)
+        return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d lists of names at NULL", what, names->n_lists);
     return GR_OK;
 }
 
@@ -440,15 +505,27 @@ static gri_scalar_edge compose(const gri_scalar_edge *first, const gri_scalar_ed
     return e;
 }
 
+/* Two edges of the same ends become one: what is known of both is known of their sum. */
+static void join(gri_scalar_edge *to, const gri_scalar_edge *e)
+{
+    const bool constants = to->kind == GRI_SYMBOL_CONSTANT && e->kind == GRI_SYMBOL_CONSTANT;
+    const bool multiples = to->kind == GRI_SYMBOL_ELEMENT && e->kind == GRI_SYMBOL_ELEMENT &&
+                           to->other == e->other;
+    to->partial += e->partial;
+    if (multiples) to->factor += e->factor;
+    if (!constants && !multiples)
+        to->kind = GRI_SYMBOL_NONE;
+    else if (multiples && to->factor == 0)
+        to->kind = GRI_SYMBOL_CONSTANT;
+}
+
 /* Adds an edge of the node whose edges begin at `first`, or adds it to the one that has the same end. */
 static gr_status add_or_sum(builder *b, size_t first, const gri_scalar_edge *e)
 {
     const uint32_t at = b->stamp[e->to];
     gri_scalar_edge *same = at != UNNUMBERED && at >= first ? &b->edge[at] : NULL;
     if (same) {
-        const bool constant = same->kind == GRI_SYMBOL_CONSTANT && e->kind == GRI_SYMBOL_CONSTANT;
-        same->partial += e->partial;
-        if (!constant) same->kind = GRI_SYMBOL_NONE;
+        join(same, e);
         return GR_OK;
     }
     const gri_scalar_edge copy = *e; /* which may be one of those that are about to move */
@@ -469,6 +546,7 @@ static gr_status expand(builder *b, const gri_scalar_edge *before, uint32_t elem
     gr_status status = GR_OK;
     for (uint32_t i = 0; i < n && status == GR_OK; i++) {
         const raw *to = &b->raw[own[i].to];
+        if (!to->kept) r->composed = true;
         if (to->kept) status = add_or_sum(b, first, &own[i]);
         for (uint32_t k = 0; !to->kept && k < to->n_edges && status == GR_OK; k++) {
             const gri_scalar_edge e = compose(&own[i], &b->edge[to->first_edge + k]);
@@ -480,8 +558,20 @@ static gr_status expand(builder *b, const gri_scalar_edge *before, uint32_t elem
     return status;
 }
 
+/* A multiple of a constant that goes is a constant. */
+static void settle_constants(const builder *b)
+{
+    for (size_t k = 0; k < b->n_edges; k++) {
+        gri_scalar_edge *e = &b->edge[k];
+        const raw *other = &b->raw[e->other];
+        const bool leaf = tensor_of(b->s, e->other)->node->n_operands == 0;
+        if (e->kind == GRI_SYMBOL_ELEMENT && leaf && !other->kept) e->kind = GRI_SYMBOL_CONSTANT;
+    }
+}
+
 static gr_status keep_named(builder *b)
 {
+    settle_constants(b);
     gri_scalar_edge *before = b->edge;
     const size_t bytes = b->edge_capacity * sizeof *before;
     b->edge = NULL;
@@ -598,7 +688,9 @@ static gr_status fill_nodes(builder *b)
                              .op = own->node->op,
                              .scope = gri_name_scope(own->node),
                              .leaf = own->node->n_operands == 0,
-                             .param = own->node->flags & GRI_PARAM};
+                             .param = own->node->flags & GRI_PARAM,
+                             .composed = r->composed,
+                             .single = own->node->array.type == GR_F32};
         for (uint32_t k = 0; k < r->n_edges; k++)
             s->edge[n_edges++] = final_edge(b, &b->edge[r->first_edge + k]);
         name_element(b, r->shown, name);
@@ -643,7 +735,7 @@ static gr_status finish(builder *b, uint32_t root)
     sum_adjoints(s);
     for (uint32_t i = 0; i < s->n_elements; i++) /* copies are what they copy */
         if (b->raw[i].reached) s->of_element[i] = s->of_element[b->raw[i].copy_of];
-    return GR_OK;
+    return gri_scalars_terms(s);
 }
 
 static void free_builder(builder *b)
@@ -712,7 +804,10 @@ gr_status gri_scalars_build(gri_scalars *s, const char *what, gr_tensor root, in
                  .most_edges = options->limits.edges ? options->limits.edges : DEFAULT_LIMIT_EDGES};
     if (options->limits.elements < 0 || options->limits.edges < 0)
         return gri_fail(g, GR_ERR_ARGUMENT, "%s: a limit is negative", what);
+    status = gri_check_naming(g, what, &options->names);
+    if (status != GR_OK) return status;
     status = build(&b, element);
+    if (status == GR_OK) status = g->status; /* of what gives names */
     free_builder(&b);
     if (status != GR_OK) gri_scalars_free(s);
     return status;
@@ -724,6 +819,7 @@ void gri_scalars_free(gri_scalars *s)
     gri_free(m, s->node, s->node_capacity * sizeof *s->node);
     gri_free(m, s->edge, s->edge_capacity * sizeof *s->edge);
     gri_free(m, s->sum, s->sum_capacity * sizeof *s->sum);
+    gri_free(m, s->term, s->term_capacity * sizeof *s->term);
     gri_free(m, s->tensor, s->n_tensors * sizeof *s->tensor);
     gri_free(m, s->of_element, s->n_elements * sizeof *s->of_element);
     gri_free(m, s->names, s->name_bytes);

@@ -62,6 +62,7 @@ static bool is_asked_for(const gri_picture *p, uint16_t scope)
 {
     const gr_dot_options *o = &p->options;
     if (o->collapse_depth > 0 && p->frames[2 * scope].depth == o->collapse_depth) return true;
+    if (o->collapse_layers && !p->frames[2 * scope].holds && !p->frames[2 * scope + 1].holds) return true;
     for (int i = 0; i < o->n_collapse; i++)
         if (fits(gri_name_path(p->g, scope), o->collapse[i])) return true;
     return false;
@@ -99,14 +100,14 @@ static void count_into_box(gri_picture *p, const gri_item *item)
     gri_frame *box = &p->frames[gri_box_of(p, item)];
     box->flags |= item->flags;
     if (item->node->flags & GRI_PARAM) {
-        box->n_params++;
+        box->has_params = true;
         box->param_elements += (uint64_t)item->node->array.count;
     } else if (gri_drawn_operands(p, item->node) > 0) {
         box->n_operations++;
     }
 }
 
-/* Marks what one box, or none, takes from another. */
+/* Marks what one box, or none, takes from another. Parameters, which rules read, are none of its results. */
 static void find_outputs(gri_picture *p)
 {
     for (uint32_t i = 0; i < p->n_items; i++) {
@@ -115,7 +116,7 @@ static void find_outputs(gri_picture *p)
         if (item->flags & GRI_ITEM_ROOT) p->items[item->twin].flags |= GRI_ITEM_OUTPUT;
         for (uint32_t k = 0; k < gri_drawn_operands(p, item->node); k++) {
             const gri_item *operand = gri_operand_item(p, item->node, k, NULL);
-            if (operand && gri_box_of(p, gri_twin(p, operand)) != box)
+            if (operand && !(operand->node->flags & GRI_PARAM) && gri_box_of(p, gri_twin(p, operand)) != box)
                 p->items[operand->twin].flags |= GRI_ITEM_OUTPUT;
         }
     }
@@ -128,6 +129,7 @@ static void use(gri_picture *p, uint32_t frame)
     while (frame >= 2 && !p->frames[frame].used) {
         p->frames[frame].used = true;
         frame = 2 * (uint32_t)gri_parent_scope(p, (uint16_t)(frame / 2)) + frame % 2;
+        p->frames[frame].holds = true;
     }
 }
 

@@ -185,7 +185,8 @@ static void come_near(gri_picture *p, users *u, uint32_t *end, gri_item *item)
     u->queue[(*end)++] = (uint32_t)(item - p->items);
 }
 
-/* Breadth first, from the one item that is near already. */
+/* Breadth first, from the one item that is near already. A leaf leads nowhere but from there: what shares a parameter
+   or a constant is not near for that. */
 static gr_status spread_near(gri_picture *p)
 {
     users u;
@@ -200,7 +201,8 @@ static gr_status spread_near(gri_picture *p)
                 gri_item *operand = gri_operand_item(p, p->items[i].node, k, NULL);
                 if (operand) come_near(p, &u, &end, operand);
             }
-            for (uint32_t k = u.start[i]; k < u.start[i + 1]; k++)
+            const bool leads_on = step == 0 || gri_drawn_operands(p, p->items[i].node) > 0;
+            for (uint32_t k = u.start[i]; leads_on && k < u.start[i + 1]; k++)
                 come_near(p, &u, &end, &p->items[u.user[k]]);
         }
     }

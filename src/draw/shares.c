@@ -5,6 +5,7 @@
  * a result has a tangent, what the result passes on came from there, and the share is <adjoint, tangent> of the result:
  * nothing more is computed. Where there are several, the rule is asked for each contribution.
  */
+#include "draw/asked.h"
 #include "draw/flow.h"
 #include "draw/output.h"
 #include "gradus/ops.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEFAULT_DIGITS = 6, MOST_DIGITS = 17, TEXT_BYTES = 256 };
+enum { TEXT_BYTES = 256 };
 
 /* While the shares are computed. */
 typedef struct maker {
@@ -27,6 +28,7 @@ typedef struct maker {
     uint32_t *id;                             /* of those: 0: not on the way; else 1 + number of the node */
     gr_tensor *tensors, *tangents, *adjoints; /* of the nodes */
     uint32_t *flags;                          /* that were taken off them */
+    uint32_t *numbers;                        /* that their names have */
     struct products *of_chunk;                /* of the largest tensor */
     size_t chunk_bytes;
     uint32_t n;
@@ -89,32 +91,11 @@ static gr_status find_way(maker *m)
 
 /* ---- Walks ---- */
 
-static void set_one(const gri_node *node, int64_t element)
-{
-    const gr_array *a = &node->array;
-    memset(a->data, 0, (size_t)a->count * gri_element_bytes(a->type));
-    if (a->type == GR_F64)
-        ((double *)a->data)[element] = 1;
-    else
-        ((float *)a->data)[element] = 1;
-}
-
-/* A tensor like `node` that is 1 at one element. */
-static gr_tensor push_one(const maker *m, const gri_node *node, int64_t element)
-{
-    const gr_array *a = &node->array;
-    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    const gri_node *one = gri_push(m->g, &r);
-    if (!one) return gri_invalid(m->g);
-    set_one(one, element);
-    return gri_handle(m->g, one);
-}
-
 static gr_status walk_both(const maker *m)
 {
     gr_graph *g = m->g;
-    const gr_tensor tangent = push_one(m, m->by, m->by_element),
-                    cotangent = push_one(m, m->of, m->of_element);
+    const gr_tensor tangent = gri_push_one(g, m->by, m->by_element);
+    const gr_tensor cotangent = gri_push_one(g, m->of, m->of_element);
     const gr_tensor of = gri_handle(g, m->of), by = gri_handle(g, m->by);
     if (tangent.index == 0 || cotangent.index == 0) return g->status;
     gr_status status = gri_push_forward("shares", (int)m->n, m->tensors, 1, &by, &tangent, false,
@@ -323,16 +304,15 @@ static char *add_text(gri_flow *f, size_t *used, const char *text)
     return to;
 }
 
-/* Unnamed tensors are numbered by operation, among those on the way. */
-static uint32_t number_of(const maker *m, uint32_t i)
+static gr_status number_nodes(const maker *m)
 {
-    const gri_node *node = node_of(m, m->tensors[i]);
-    uint32_t n = 1;
-    for (uint32_t k = 0; k < i; k++) {
-        const gri_node *other = node_of(m, m->tensors[k]);
-        n += other->op == node->op && !other->name;
-    }
-    return n;
+    const size_t bytes = m->n * sizeof(gri_node *);
+    const gri_node **node = gri_alloc(&m->g->memory, bytes);
+    if (!node) return gri_fail_memory(m->g, "shares", bytes);
+    for (uint32_t i = 0; i < m->n; i++) node[i] = node_of(m, m->tensors[i]);
+    const gr_status status = gri_number_tensors(m->g, "shares", m->n, node, m->numbers);
+    gri_free(&m->g->memory, node, bytes);
+    return status;
 }
 
 static void fill_nodes(const maker *m, size_t *used)
@@ -342,7 +322,7 @@ static void fill_nodes(const maker *m, size_t *used)
         const gri_node *node = node_of(m, m->tensors[i]);
         const products p = multiply(m, node_of(m, m->adjoints[i]), node_of(m, m->tangents[i]));
         gr_share_node *to = &m->f->nodes[i];
-        gri_name_tensor(node, node->name ? 0 : number_of(m, i), text, sizeof text);
+        gri_name_tensor(node, m->numbers[i], text, sizeof text);
         to->name = add_text(m->f, used, text);
         gri_describe_shape(text, sizeof text, node->array.ndim, node->array.dims);
         to->shape = add_text(m->f, used, text);
@@ -382,7 +362,9 @@ static gr_status allocate(maker *m)
     m->tangents = gri_alloc(memory, m->n * sizeof *m->tangents);
     m->adjoints = gri_alloc(memory, m->n * sizeof *m->adjoints);
     m->flags = gri_alloc_zeroed(memory, m->n * sizeof *m->flags);
-    if (!f->nodes || !f->shares || !f->texts || !m->tensors || !m->tangents || !m->adjoints || !m->flags)
+    m->numbers = gri_alloc_zeroed(memory, m->n * sizeof *m->numbers);
+    if (!f->nodes || !f->shares || !f->texts || !m->tensors || !m->tangents || !m->adjoints || !m->flags ||
+        !m->numbers)
         return gri_fail_memory(m->g, "shares", f->text_bytes);
     if (m->n > 0) m->tensors[0] = gri_handle(m->g, m->by);
     for (uint32_t i = m->first; i < m->top; i++)
@@ -399,6 +381,7 @@ static void free_maker(maker *m)
     gri_free(memory, m->tangents, m->n * sizeof *m->tangents);
     gri_free(memory, m->adjoints, m->n * sizeof *m->adjoints);
     gri_free(memory, m->flags, m->n * sizeof *m->flags);
+    gri_free(memory, m->numbers, m->n * sizeof *m->numbers);
     gri_free(memory, m->of_chunk, m->chunk_bytes);
 }
 
@@ -408,8 +391,7 @@ static gr_status compute(const maker *m, size_t *used)
     gr_graph *g = m->g;
     const gri_mark mark = gri_mark_here(g);
     const gri_calm before = gri_calm_begin(g);
-    for (uint32_t i = 0; i < m->n; i++)
-        m->flags[i] = gri_strip(gri_lookup(g, m->tensors[i].index, m->tensors[i].generation));
+    gri_strip_all(g, m->tensors, sizeof *m->tensors, m->n, m->flags);
     gr_status status = walk_both(m);
     if (status == GR_OK) {
         fill_nodes(m, used);
@@ -417,8 +399,7 @@ static gr_status compute(const maker *m, size_t *used)
         m->p->gradient = gri_element(gradient, gri_element_offset(gradient, m->by_element));
         status = fill_edges(m);
     }
-    for (uint32_t i = 0; i < m->n; i++)
-        gri_lookup(g, m->tensors[i].index, m->tensors[i].generation)->flags |= m->flags[i];
+    gri_unstrip_all(g, m->tensors, sizeof *m->tensors, m->n, m->flags);
     gri_calm_end(g, &before);
     gri_pop(g, mark);
     return status;
@@ -426,14 +407,14 @@ static gr_status compute(const maker *m, size_t *used)
 
 static gr_status name_ends(const maker *m, const gr_paths_options *o, size_t *used)
 {
-    const gri_scalars_options options = {.names = o->names};
     char name[TEXT_BYTES];
     double value;
-    gr_status status = gri_describe_element(m->g, gri_handle(m->g, m->of), m->of_element, &options, name,
-                                            sizeof name, &value);
+    const uint32_t of_number = m->n ? m->numbers[m->n - 1] : 0, by_number = m->n ? m->numbers[0] : 0;
+    gr_status status = gri_describe_element(gri_handle(m->g, m->of), of_number, m->of_element, &o->names,
+                                            name, sizeof name, &value);
     if (status == GR_OK) m->p->of = add_text(m->f, used, name);
     if (status == GR_OK)
-        status = gri_describe_element(m->g, gri_handle(m->g, m->by), m->by_element, &options, name,
+        status = gri_describe_element(gri_handle(m->g, m->by), by_number, m->by_element, &o->names, name,
                                       sizeof name, &value);
     if (status == GR_OK) m->p->by = add_text(m->f, used, name);
     return status;
@@ -452,6 +433,7 @@ static gr_status create(gr_shares *p, gr_tensor of, gr_tensor by, const gr_paths
     size_t used = 0;
     gr_status status = find_way(&m);
     if (status == GR_OK) status = allocate(&m);
+    if (status == GR_OK) status = number_nodes(&m);
     if (status == GR_OK) status = name_ends(&m, o, &used);
     if (status == GR_OK && m.n > 0) status = compute(&m, &used);
     if (status == GR_OK) {
@@ -479,14 +461,7 @@ gr_shares *gr_shares_create(gr_tensor of, gr_tensor by, const gr_paths_options *
 {
     gr_graph *g = of.graph;
     const gr_paths_options defaults = {.top = 0}, *o = options ? options : &defaults;
-    gr_status status = gri_check_element("shares", of, o->of_element);
-    if (status != GR_OK) return NULL;
-    if (by.graph != g)
-        status = gri_fail(g, by.graph ? GR_ERR_GRAPH : GR_ERR_HANDLE,
-                          by.graph ? "shares: the two tensors belong to different graphs"
-                                   : "shares: the second tensor is an invalid handle");
-    if (status == GR_OK) status = gri_check_element("shares", by, o->by_element);
-    if (status == GR_OK) status = gri_check_no_walk(g, "shares");
+    gr_status status = gri_check_asked("shares", of, by, o);
     for (int i = 0; i < 2 && status == GR_OK; i++) {
         const gri_node *node = gri_resolve(i ? by : of, "shares");
         if (!(node->flags & GRI_REQUIRES_GRAD))
@@ -526,15 +501,7 @@ static gr_status begin(gri_shares_writing *w, const gr_shares *shares, const gr_
     gr_graph *g = shares->graph;
     if (g->status != GR_OK) return g->status;
     w->p = shares;
-    w->format = format ? *format : (gr_paths_format){.digits = 0};
-    gr_paths_format *f = &w->format;
-    if (f->digits < 0 || f->digits > MOST_DIGITS)
-        return gri_fail(g, GR_ERR_ARGUMENT, "shares: %d digits; 1 to %d are possible, 0 means %d", f->digits,
-                        MOST_DIGITS, DEFAULT_DIGITS);
-    if (f->form != GR_PATHS_TEXT && f->form != GR_PATHS_DOT)
-        return gri_fail(g, GR_ERR_ARGUMENT, "shares: %d is no form of theirs", (int)f->form);
-    if (f->digits == 0) f->digits = DEFAULT_DIGITS;
-    return GR_OK;
+    return gri_take_format(g, "shares", 1u << GR_PATHS_TEXT | 1u << GR_PATHS_DOT, format, &w->format);
 }
 
 gr_status gr_shares_write(const gr_shares *shares, gr_writer *write, void *user,
@@ -557,8 +524,6 @@ gr_status gr_shares_write_string(const gr_shares *shares, char *to, size_t room,
 {
     gri_shares_writing w;
     const gr_status status = begin(&w, shares, format);
-    if (status == GR_OK) return gri_output_string(shares->graph, "shares", draw, &w, to, room, length);
-    if (to && room > 0) to[0] = '\0';
-    if (length) *length = 0;
-    return status;
+    return status == GR_OK ? gri_output_string(shares->graph, "shares", draw, &w, to, room, length)
+                           : gri_output_nothing(status, to, room, length);
 }

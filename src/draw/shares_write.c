@@ -12,7 +12,7 @@ static void put(gri_shares_writing *w, const char *text) { gri_text_put(&w->text
 static int put_number(gri_shares_writing *w, double value, int digits, bool sign)
 {
     char number[GRI_NUMBER_BYTES];
-    const int length = gri_number(number, value, digits, sign);
+    const int length = gri_figure(number, value, digits, sign, GRI_COMPUTED);
     gri_text_number(&w->text, number);
     return length;
 }
@@ -39,6 +39,16 @@ static void put_heading(gri_shares_writing *w, gri_flavour flavour)
     if (w->p->n_nodes == 0) put(w, ": not connected");
 }
 
+/* Name and shape; one number has none to speak of. */
+static void put_tensor(gri_shares_writing *w, int node)
+{
+    const gr_share_node *n = &w->p->nodes[node];
+    gri_put_name(&w->text, n->name, GRI_PLAIN);
+    if (strcmp(n->shape, "[]") == 0) return;
+    put(w, " ");
+    put(w, n->shape);
+}
+
 /* ---- The table ---- */
 
 static void put_percent(gri_shares_writing *w, double share)
@@ -58,13 +68,9 @@ void gri_write_shares_text(gri_shares_writing *w)
         const gr_share *s = &p->shares[i];
         int length = put_number(w, s->value, w->format.digits, true);
         for (; length < NUMBER_WIDTH; length++) put(w, " ");
-        gri_put_name(&w->text, p->nodes[s->result].name, GRI_PLAIN);
-        put(w, " ");
-        put(w, p->nodes[s->result].shape);
+        put_tensor(w, s->result);
         put(w, " <- ");
-        gri_put_name(&w->text, p->nodes[s->operand].name, GRI_PLAIN);
-        put(w, " ");
-        put(w, p->nodes[s->operand].shape);
+        put_tensor(w, s->operand);
         put_percent(w, s->value);
         put(w, "\n");
     }
@@ -107,7 +113,7 @@ static void put_node(gri_shares_writing *w, int i)
     put(w, " [label=<<TABLE BORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"1\"><TR><TD><B>");
     gri_put_name(&w->text, node->name, GRI_LABEL);
     put(w, "</B> ");
-    put(w, node->shape);
+    if (strcmp(node->shape, "[]") != 0) put(w, node->shape);
     if (i < p->n_nodes - 1) put_norm(w, p->of, node->name, node->adjoint_norm);
     if (i > 0) put_norm(w, node->name, p->by, node->tangent_norm);
     put(w, "</TD></TR></TABLE>>");
@@ -153,6 +159,7 @@ static void put_edge(gri_shares_writing *w, const gr_share *s, double largest)
     put(w, " -> ");
     put_id(w, s->result);
     put(w, " [label=<");
+    if (w->format.top_to_bottom) put(w, "&#160;&#160;"); /* beside the line, however wide it is */
     put_number(w, s->value, w->format.digits, true);
     put_percent(w, s->value);
     put(w, ">, penwidth=");

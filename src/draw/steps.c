@@ -8,7 +8,6 @@
  * Invariant: when `position` steps are taken, each number holds what these have brought it, and no more.
  */
 #include "draw/steps.h"
-#include "draw/scalars.h"
 
 #include <string.h>
 
@@ -20,6 +19,8 @@ static const char create_what[] = "steps_create";
 typedef struct shelf {
     char *to;
     size_t used;
+    uint32_t scope; /* the path that was put last, and its number */
+    uint16_t scope_id;
 } shelf;
 
 static bool shelve(const char *text, size_t length, void *user)
@@ -43,6 +44,17 @@ static uint32_t shelve_text(shelf *s, const char *text)
     if (!*text && began > 0) return 0;
     shelve(text, strlen(text), s);
     return shelved(s, began);
+}
+
+/* Most numbers are in the scope of the one before. */
+static uint32_t shelve_scope(shelf *s, const gr_graph *g, uint16_t id)
+{
+    if (id == 0) return 0;
+    if (id != s->scope_id) {
+        s->scope = shelve_text(s, gri_name_path(g, id));
+        s->scope_id = id;
+    }
+    return s->scope;
 }
 
 static uint32_t shelve_symbol(shelf *s, const gri_scalars *from, const gri_scalar_edge *edge, bool ascii)
@@ -76,17 +88,20 @@ static gri_step_role role_of(const gri_scalars *from, uint32_t i)
 /* A name that is a number is that of a constant without one. */
 static bool is_bare(const gri_scalar *node) { return node->leaf && !node->named && !node->param; }
 
-static gri_step_number number_of(const gri_scalars *from, uint32_t i, bool only_named, bool forward,
-                                 shelf *texts)
+static gri_step_number number_of(const gri_scalars *from, uint32_t i, bool forward, shelf *texts)
 {
     const gri_scalar *node = &from->node[i];
-    const gr_op *op = from->tensor[node->tensor].node->op;
-    const bool one = op && node->n_edges > 0 && !only_named; /* else of several operations, perhaps */
+    const bool one = node->op && node->n_edges > 0 && !node->composed;
     return (gri_step_number){.name = shelve_text(texts, node->name),
-                             .operation = shelve_text(texts, one ? op->name : ""),
+                             .operation = shelve_text(texts, one ? node->op->name : ""),
+                             .scope = shelve_scope(texts, from->g, node->scope),
+                             .scope_id = node->scope,
                              .first_edge = node->first_edge,
                              .n_edges = node->n_edges,
+                             .first_term = node->first_term,
+                             .n_terms = node->n_terms,
                              .role = (uint8_t)role_of(from, i),
+                             .origin = (uint8_t)gri_origin_of_value(node),
                              .bare = is_bare(node),
                              .differentiable = is_differentiable(from, node),
                              .computed = !forward || node->n_edges == 0,
@@ -104,21 +119,23 @@ static gri_step_edge edge_of(const gri_scalars *from, uint32_t i, shelf *texts)
         .symbol = {shelve_symbol(texts, from, edge, false), shelve_symbol(texts, from, edge, true)},
         .carries = carries,
         .known = edge->kind != GRI_SYMBOL_NONE,
+        .origin = (uint8_t)gri_origin_of_partial(from, edge),
         .local = edge->partial};
 }
 
-/* Numbers, edges and texts; into `s`, or counted only if it is NULL. */
+/* Numbers, edges, terms and texts; into `s`, or counted only if it is NULL. */
 static void fill(gri_steps *s, const gri_scalars *from, const gr_steps_options *options, shelf *texts)
 {
     shelve_text(texts, "");
     for (uint32_t i = 0; i < from->n_nodes; i++) {
-        const gri_step_number n = number_of(from, i, options->only_named, options->forward, texts);
+        const gri_step_number n = number_of(from, i, options->forward, texts);
         if (s) gri_steps_numbers(s)[i] = n;
     }
     for (uint32_t i = 0; i < from->n_edges; i++) {
         const gri_step_edge e = edge_of(from, i, texts);
         if (s) gri_steps_edges(s)[i] = e;
     }
+    if (s && s->n_terms > 0) memcpy(gri_steps_terms(s), from->term, s->n_terms * sizeof *from->term);
 }
 
 /* ---- The list of steps ---- */
@@ -210,7 +227,7 @@ static gr_status fill_block(gr_graph *g, gri_steps *s, const gri_scalars *from,
     const size_t bytes = (size_t)s->n_numbers * 3 * sizeof(uint32_t);
     uint32_t *order = gri_alloc(&g->memory, bytes);
     if (!order) return gri_fail_memory(g, create_what, bytes);
-    shelf texts = {(char *)(uintptr_t)gri_steps_text(s, 0), 0};
+    shelf texts = {.to = (char *)(uintptr_t)gri_steps_text(s, 0)};
     fill(s, from, options, &texts);
     put_in_order(s, order);
     gri_step *next = gri_steps_list(s);
@@ -223,7 +240,7 @@ static gr_status fill_block(gr_graph *g, gri_steps *s, const gri_scalars *from,
 static gr_steps make(gr_graph *g, const gri_scalars *from, const gr_steps_options *options)
 {
     const gr_steps none = {g, 0, 0};
-    shelf texts = {NULL, 0};
+    shelf texts = {.to = NULL};
     fill(NULL, from, options, &texts);
     if (texts.used > UINT32_MAX) {
         gri_fail(g, GR_ERR_LIMIT, "%s: %zu bytes of names", create_what, texts.used);
@@ -231,13 +248,15 @@ static gr_steps make(gr_graph *g, const gri_scalars *from, const gr_steps_option
     }
     const uint32_t n_steps = count_steps(from, options);
     const size_t bytes = GRI_ALIGN + from->n_nodes * sizeof(gri_step_number) +
-                         from->n_edges * sizeof(gri_step_edge) + n_steps * sizeof(gri_step) + texts.used;
+                         from->n_edges * sizeof(gri_step_edge) + from->n_terms * sizeof(gri_term) +
+                         n_steps * sizeof(gri_step) + texts.used;
     gri_node *holder = make_holder(g, bytes);
     if (!holder) return none;
     gri_steps *s = holder->array.data;
     *s = (gri_steps){.tag = GRI_STEPS_TAG,
                      .n_numbers = from->n_nodes,
                      .n_edges = from->n_edges,
+                     .n_terms = from->n_terms,
                      .n_steps = n_steps,
                      .root = from->root};
     if (fill_block(g, s, from, options) == GR_OK) return (gr_steps){g, holder->index, holder->generation};

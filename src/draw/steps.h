@@ -2,7 +2,7 @@
  * The inside of steps: one block of bytes, the elements of a kept tensor, so that it lives, dies and goes stale as all
  * that is kept; and how its parts are written.
  *
- * The block is this header, then numbers, edges and steps, then texts ending with zeros. A text is named by its
+ * The block is this header, then numbers, edges, terms and steps, then texts ending with zeros. A text is named by its
  * distance from the start of the texts; the first is "".
  *
  * Invariant: nothing but `position` and what numbers have received so far changes after it was made.
@@ -10,9 +10,8 @@
 #ifndef GRI_DRAW_STEPS_H
 #define GRI_DRAW_STEPS_H
 
+#include "draw/scalars.h"
 #include "gradus/steps.h"
-#include "graph/graph.h"
-#include "base/text.h"
 
 #define GRI_STEPS_TAG UINT64_C(0x7370657473727267)
 
@@ -27,10 +26,14 @@ typedef enum gri_step_role {
 typedef struct gri_step_number {
     uint32_t name;
     uint32_t operation; /* "" for leaves, and where several operations were made one */
+    uint32_t scope;     /* the path of the name scope that it is in; "": none */
+    uint16_t scope_id;
     uint32_t first_edge, n_edges;
+    uint32_t first_term, n_terms;
     uint32_t arrivals; /* steps that bring it something */
     uint8_t role;
-    bool bare; /* a constant without a name: its value is its name */
+    uint8_t origin; /* gri_origin of its value */
+    bool bare;      /* a constant without a name: its value is its name */
     bool differentiable;
     bool computed; /* at this position */
     uint32_t arrived;
@@ -44,6 +47,7 @@ typedef struct gri_step_edge {
     uint32_t symbol[2]; /* UTF-8, ASCII */
     bool known;         /* without a symbol: the derivative is the same number everywhere */
     bool carries;       /* a gradient: there is a step of it */
+    uint8_t origin;     /* gri_origin of the derivative */
     double local;
 } gri_step_edge;
 
@@ -57,7 +61,7 @@ typedef struct gri_step {
 
 typedef struct gri_steps {
     uint64_t tag; /* GRI_STEPS_TAG: it is one */
-    uint32_t n_numbers, n_edges, n_steps;
+    uint32_t n_numbers, n_edges, n_terms, n_steps;
     uint32_t root;
     uint32_t position;
     uint32_t text_bytes;
@@ -71,9 +75,13 @@ static inline gri_step_edge *gri_steps_edges(const gri_steps *s)
 {
     return (gri_step_edge *)(uintptr_t)(gri_steps_numbers(s) + s->n_numbers);
 }
+static inline gri_term *gri_steps_terms(const gri_steps *s)
+{
+    return (gri_term *)(uintptr_t)(gri_steps_edges(s) + s->n_edges);
+}
 static inline gri_step *gri_steps_list(const gri_steps *s)
 {
-    return (gri_step *)(uintptr_t)(gri_steps_edges(s) + s->n_edges);
+    return (gri_step *)(uintptr_t)(gri_steps_terms(s) + s->n_terms);
 }
 static inline const char *gri_steps_text(const gri_steps *s, uint32_t at)
 {
@@ -114,7 +122,12 @@ gr_status gri_steps_out_end(gri_steps_out *out, gr_steps steps, const char *what
 
 /* Text of others, safe where it goes. */
 void gri_put_foreign(gri_steps_out *out, const char *text, size_t most);
+/* A number that was computed; one as it was given, perhaps; a gradient, which has a sign. */
 void gri_put_value(gri_steps_out *out, double value);
+void gri_put_value_of(gri_steps_out *out, const gri_step_number *number);
+void gri_put_gradient(gri_steps_out *out, double value);
+/* The number of a local derivative. */
+void gri_put_local_value(gri_steps_out *out, const gri_step_edge *edge);
 void gri_put_number_name(gri_steps_out *out, uint32_t number);
 /* The derivative of the root by a number: "∂E/∂h1". */
 void gri_put_derivative(gri_steps_out *out, uint32_t number);
@@ -124,8 +137,8 @@ void gri_put_local(gri_steps_out *out, const gri_step_edge *edge);
 /* The parts of the line of a step, which are the columns of the text mode; nothing where a part has nothing to say. */
 enum {
     GRI_PART_LEFT,    /* ∂E/∂h1 */
-    GRI_PART_SYMBOLS, /* += ∂E/∂net_o1 · w5 */
-    GRI_PART_NUMBERS, /* = 0.138499 · 0.4 */
+    GRI_PART_SYMBOLS, /* += ∂E/∂net_o1 · w5, = i1 · w1 + b1 */
+    GRI_PART_NUMBERS, /* = 0.138499 · 0.4, = 0.05 · 0.15 + 0.35 */
     GRI_PART_RESULT,  /* = 0.0553994 */
     GRI_PART_ARRIVAL, /* 2 of 2: */
     GRI_PART_SUM,     /* 0.0553994 − 0.0190491 = 0.0363503 */
@@ -133,8 +146,7 @@ enum {
 };
 void gri_put_step_part(gri_steps_out *out, const gri_step *step, int part);
 
-/* Columns that a text takes on a terminal; those of a part. */
-size_t gri_columns(const char *text);
+/* Columns that a part takes on a terminal. */
 size_t gri_step_part_columns(const gri_steps_out *out, const gri_step *step, int part);
 
 /* What an edge brings to its operand; 0 where either factor is, as in backward walks. */

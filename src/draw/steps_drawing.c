@@ -5,6 +5,7 @@
  * no label of theirs exceeds at any position; the formula below stands in a cell of fixed size.
  */
 #include "draw/steps.h"
+#include "draw/table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static void put_value_line(gri_steps_out *out, const gri_step_number *n, uint32_
     if (!n->bare) gri_put_number_name(out, i);
     if (!n->bare) put(out, " = ");
     if (computed)
-        gri_put_value(out, n->value);
+        gri_put_value_of(out, n);
     else
         put(out, "?");
 }
@@ -41,7 +42,7 @@ static void put_adjoint_line(gri_steps_out *out, const standing *now)
         return;
     }
     put(out, "grad ");
-    gri_put_value(out, now->adjoint);
+    gri_put_gradient(out, now->adjoint);
     if (now->partial) gri_text_symbol(&out->text, " + …", " + ...");
 }
 
@@ -188,9 +189,9 @@ static void put_edge_label(gri_steps_out *out, const gri_step_edge *edge)
     const char *symbol = gri_steps_text(out->s, edge->symbol[out->text.ascii]);
     if (*symbol) {
         gri_put_foreign(out, symbol, GRI_STEP_SYMBOL_CHARACTERS);
-        put(out, gri_columns(symbol) > SHORT_SYMBOL ? "<BR/>= " : " = ");
+        put(out, gri_text_columns(symbol) > SHORT_SYMBOL ? "<BR/>= " : " = ");
     }
-    gri_put_value(out, edge->local);
+    gri_put_local_value(out, edge);
 }
 
 static void put_edge_look(const frame *f, uint32_t i)
@@ -232,6 +233,36 @@ static void put_edge(const frame *f, uint32_t i)
 }
 
 /* ---- The whole ---- */
+
+/* The numbers of one name scope, in a frame; those of none without. */
+static void put_scope(const frame *f, uint32_t first)
+{
+    gri_steps_out *out = f->out;
+    const gri_step_number *number = gri_steps_numbers(out->s);
+    const char *path = gri_steps_text(out->s, number[first].scope);
+    if (*path) {
+        put(out, "  subgraph cluster_");
+        put_unsigned(out, first);
+        put(out, " {\n  graph [label=<");
+        gri_put_foreign(out, path, GRI_STEP_TITLE_CHARACTERS);
+        put(out, ">, labelloc=t, style=\"rounded,dashed\", color=\"#999999\", fontsize=12];\n");
+    }
+    for (uint32_t i = first; i < out->s->n_numbers && !out->text.failed; i++)
+        if (number[i].scope_id == number[first].scope_id) put_node(f, i);
+    if (*path) put(out, "  }\n");
+}
+
+/* A scope stands where its first number is. */
+static void put_nodes(const frame *f)
+{
+    const gri_steps *s = f->out->s;
+    const gri_step_number *number = gri_steps_numbers(s);
+    for (uint32_t i = 0; i < s->n_numbers && !f->out->text.failed; i++) {
+        bool first = true;
+        for (uint32_t k = 0; k < i && first; k++) first = number[k].scope_id != number[i].scope_id;
+        if (first) put_scope(f, i);
+    }
+}
 
 /* What numbers and edges are like at the position, and the widest adjoint of each number on the way. */
 static void play(frame *f)
@@ -286,7 +317,7 @@ static void put_beginning(const frame *f, const gr_steps_style *style)
     const bool page = f->position == GR_STEPS_PAGE;
     put(out, "digraph steps {\n  graph [rankdir=");
     put(out, style && style->downwards ? "TB" : "LR");
-    put(out, ", bgcolor=white, fontname=\"Helvetica\", fontsize=13, nodesep=0.2, ranksep=0.5");
+    put(out, ", newrank=true, bgcolor=white, fontname=\"Helvetica\", fontsize=13, nodesep=0.2, ranksep=0.5");
     if (!page) {
         put(out, ", labelloc=b, label=<<TABLE BORDER=\"0\" CELLPADDING=\"3\">");
         if (title) {
@@ -308,7 +339,7 @@ static void put_drawing(frame *f, const gr_steps_style *style)
     const gri_steps *s = f->out->s;
     play(f);
     put_beginning(f, style);
-    for (uint32_t i = 0; i < s->n_numbers && !f->out->text.failed; i++) put_node(f, i);
+    put_nodes(f);
     for (uint32_t i = 0; i < s->n_edges && !f->out->text.failed; i++) put_edge(f, i);
     put(f->out, "}\n");
 }

@@ -358,15 +358,15 @@ static void put_number_row(gri_steps_out *out, uint32_t i, double adjoint)
     put(out, "<tr class=\"complete\"");
     put_id(out, " data-of", "gr_n", i);
     put(out, " data-value=\"");
-    gri_put_value(out, n->value);
+    gri_put_value_of(out, n);
     put(out, "\" data-unknown=\"");
     gri_put_number_name(out, i);
     put(out, " = ?\"><th scope=\"row\">");
     gri_put_number_name(out, i);
     put(out, "</th><td class=\"value\">");
-    gri_put_value(out, n->value);
+    gri_put_value_of(out, n);
     put(out, "</td><td class=\"adjoint\">");
-    gri_put_value(out, adjoint);
+    gri_put_gradient(out, adjoint);
     put(out, "</td><td class=\"state\">");
     put_of(out, n->arrivals, n->arrivals);
     put(out, "</td></tr>\n");
@@ -409,7 +409,7 @@ static void put_step_data(gri_steps_out *out, const gri_step *step)
     }
     put(out, step->arrival == to->arrivals ? " data-state=\"complete\" data-sum=\""
                                            : " data-state=\"partial\" data-sum=\"");
-    gri_put_value(out, step->sum);
+    gri_put_gradient(out, step->sum);
     put(out, "\" data-arrived=\"");
     put_of(out, step->arrival, to->arrivals);
     put(out, "\"");

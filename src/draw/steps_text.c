@@ -4,11 +4,12 @@
  * Invariant: text of others goes out through gri_put_foreign, which knows where it goes.
  */
 #include "draw/steps.h"
+#include "draw/table.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_DIGITS = 17, MOST_OPERANDS = 12 };
+enum { MOST_DIGITS = 17, MOST_OPERANDS = 12, MOST_VALUES = 3 };
 
 /* ---- Beginning and end ---- */
 
@@ -108,19 +109,32 @@ void gri_put_foreign(gri_steps_out *out, const char *text, size_t most)
     }
 }
 
-void gri_put_value(gri_steps_out *out, double value)
+static void put_figure(gri_steps_out *out, double value, bool sign, gri_origin origin)
 {
     char number[GRI_NUMBER_BYTES];
-    gri_number(number, value, out->digits, false);
+    gri_figure(number, value, out->digits, sign, origin);
     gri_text_number(&out->text, number);
 }
 
-/* A number behind a sign of multiplication. */
-static void put_factor(gri_steps_out *out, double value)
+void gri_put_value(gri_steps_out *out, double value) { put_figure(out, value, false, GRI_COMPUTED); }
+void gri_put_gradient(gri_steps_out *out, double value) { put_figure(out, value, true, GRI_COMPUTED); }
+
+void gri_put_value_of(gri_steps_out *out, const gri_step_number *number)
 {
-    const bool negative = value < 0;
+    put_figure(out, number->value, false, (gri_origin)number->origin);
+}
+
+void gri_put_local_value(gri_steps_out *out, const gri_step_edge *edge)
+{
+    put_figure(out, edge->local, false, (gri_origin)edge->origin);
+}
+
+/* The local derivative as a number behind a sign of multiplication. */
+static void put_factor(gri_steps_out *out, const gri_step_edge *edge)
+{
+    const bool negative = edge->local < 0;
     if (negative) put(out, "(");
-    gri_put_value(out, value);
+    gri_put_local_value(out, edge);
     if (negative) put(out, ")");
 }
 
@@ -159,7 +173,7 @@ void gri_put_local(gri_steps_out *out, const gri_step_edge *edge)
 {
     const char *symbol = gri_steps_text(out->s, edge->symbol[out->text.ascii]);
     if (!*symbol && edge->known) {
-        put_factor(out, edge->local);
+        put_factor(out, edge);
         return;
     }
     if (!*symbol) {
@@ -214,7 +228,7 @@ static void put_edge_part(gri_steps_out *out, const gri_step *step, int part)
         put(out, "= ");
         gri_put_value(out, step->adjoint);
         put_times(out);
-        put_factor(out, edge->local);
+        put_factor(out, edge);
         break;
     case GRI_PART_RESULT:
         put(out, "= ");
@@ -228,36 +242,68 @@ static void put_edge_part(gri_steps_out *out, const gri_step *step, int part)
     }
 }
 
-/* "= sigmoid(net_h1)"; each operand once, as far as one can take them in. */
-static void put_formula(gri_steps_out *out, const gri_step_number *number)
+/* A number of a formula as its value, or as its name; one without a name has only a value. */
+typedef struct operand_writer {
+    gri_steps_out *out;
+    bool values;
+    bool argument; /* of a function: nothing binds it more closely than a minus does */
+} operand_writer;
+
+static void put_operand(void *user, uint32_t i)
 {
-    const gri_step_edge *edge = gri_steps_edges(out->s) + number->first_edge;
-    const char *operation = gri_steps_text(out->s, number->operation);
-    put(out, "= ");
-    gri_put_foreign(out, *operation ? operation : "f", GRI_STEP_NAME_CHARACTERS);
-    put(out, "(");
+    const operand_writer *w = user;
+    const gri_step_number *number = &gri_steps_numbers(w->out->s)[i];
+    const bool value = w->values || number->bare, negative = value && number->value < 0 && !w->argument;
+    if (!value) gri_put_number_name(w->out, i);
+    if (negative) put(w->out, "(");
+    if (value) gri_put_value_of(w->out, number);
+    if (negative) put(w->out, ")");
+}
+
+/* "sigmoid(net_h1)"; each operand once, as far as one can take them in. */
+static void put_application(operand_writer *w, const gri_step_number *number)
+{
+    const gri_step_edge *edge = gri_steps_edges(w->out->s) + number->first_edge;
+    const char *operation = gri_steps_text(w->out->s, number->operation);
+    gri_put_foreign(w->out, *operation ? operation : "f", GRI_STEP_NAME_CHARACTERS);
+    put(w->out, "(");
     for (uint32_t i = 0, shown = 0; i < number->n_edges; i++) {
         bool before = false;
         for (uint32_t k = 0; k < i && !before; k++) before = edge[k].to == edge[i].to;
         if (before) continue;
-        if (i > 0) put(out, ", ");
+        if (i > 0) put(w->out, ", ");
         if (shown++ == MOST_OPERANDS) {
-            gri_text_symbol(&out->text, "…", "...");
+            gri_text_symbol(&w->out->text, "…", "...");
             break;
         }
-        gri_put_number_name(out, edge[i].to);
+        put_operand(w, edge[i].to);
     }
-    put(out, ")");
+    put(w->out, ")");
+}
+
+/* "= i1 · w1 + i2 · w2 + b1", "= sigmoid(net_h1)"; the same with numbers, where that is not too much. */
+static void put_formula(gri_steps_out *out, const gri_step_number *number, bool values)
+{
+    operand_writer w = {out, values, number->n_terms == 0};
+    const bool operation = *gri_steps_text(out->s, number->operation);
+    if (values && number->n_terms == 0 && (!operation || number->n_edges > MOST_VALUES)) return;
+    put(out, "= ");
+    if (number->n_terms > 0)
+        gri_put_terms(&out->text, gri_steps_terms(out->s) + number->first_term, number->n_terms, put_operand,
+                      &w);
+    else
+        put_application(&w, number);
 }
 
 static void put_value_part(gri_steps_out *out, const gri_step *step, int part)
 {
     const gri_step_number *number = &gri_steps_numbers(out->s)[step->to];
     if (part == GRI_PART_LEFT) gri_put_number_name(out, step->to);
-    if (part == GRI_PART_SYMBOLS) put_formula(out, number);
+    if (part == GRI_PART_SYMBOLS) put_formula(out, number, false);
+    if (part == GRI_PART_NUMBERS) put_formula(out, number, true);
     if (part == GRI_PART_RESULT) {
         put(out, "= ");
-        gri_put_value(out, number->value);
+        gri_put_value_of(out, number);
     }
 }
 
@@ -278,35 +324,6 @@ void gri_put_step_part(gri_steps_out *out, const gri_step *step, int part)
 }
 
 /* ---- Columns ---- */
-
-/* Whether a character takes two columns on a terminal: the wide blocks of Unicode, roughly. */
-static bool is_wide(uint32_t c)
-{
-    static const uint32_t wide[][2] = {{0x1100, 0x115F}, {0x2E80, 0xA4CF},   {0xAC00, 0xD7A3},
-                                       {0xF900, 0xFAFF}, {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},
-                                       {0xFFE0, 0xFFE6}, {0x1F300, 0x1FAFF}, {0x20000, 0x3FFFD}};
-    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++)
-        if (c >= wide[i][0] && c <= wide[i][1]) return true;
-    return false;
-}
-
-/* Whether it takes none: marks that stand on what is before them. */
-static bool is_mark(uint32_t c)
-{
-    return (c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200D) || (c >= 0xFE00 && c <= 0xFE0F);
-}
-
-size_t gri_columns(const char *text)
-{
-    size_t columns = 0;
-    while (*text) {
-        uint32_t c = 0;
-        const size_t length = gri_text_decode(text, &c);
-        columns += length == 0 || is_mark(c) ? 0 : is_wide(c) ? 2 : 1;
-        text += length > 0 ? length : 1;
-    }
-    return columns;
-}
 
 /* A part written into memory. It is at most a few names and numbers long: what does not fit is cut from what is measured,
    not from what is written. */
@@ -334,7 +351,7 @@ size_t gri_step_part_columns(const gri_steps_out *out, const gri_step *step, int
     gri_steps_out_measure(&to, out, keep_part, &p);
     gri_put_step_part(&to, step, part);
     gri_text_end(&to.text);
-    return gri_columns(p.text);
+    return (size_t)gri_text_columns(p.text);
 }
 
 /* Blanks are put before a part, not behind: lines do not end with any. */

@@ -10,6 +10,7 @@
  * The graph is not changed.
  */
 #include "gradus/summary.h"
+#include "draw/output.h"
 #include "draw/table.h"
 #include "graph/graph.h"
 
@@ -492,7 +493,7 @@ static void put_layer(const summary *s, char cell[GRI_CELL_BYTES], uint32_t at)
     } else {
         if (r->last->name) gri_cell_text(cell, r->last->name, NAME_CHARACTERS, s->options.ascii);
         if (r->last->name) strcat(cell, " = ");
-        gri_cell_text(cell, r->last->op->name ? r->last->op->name : "?", NAME_CHARACTERS, s->options.ascii);
+        gri_cell_text(cell, r->last->op->name, NAME_CHARACTERS, s->options.ascii);
     }
 }
 
@@ -513,18 +514,40 @@ static void put_row(const summary *s, line *l, uint32_t at)
 /* Whether it has a row of its own. */
 static bool is_worth_a_row(const gri_node *node) { return node->name || node->array.count != 1; }
 
-static void put_input(const summary *s, line *l, const gri_node *node)
+/* The next input, from a leaf on; NULL behind the last. Parameters are none. */
+static const gri_node *next_input(const summary *s, uint32_t *i)
 {
-    const bool made = node->op && node->op->arity != 0 && node->op->name;
+    while (*i < s->n_leaves) {
+        const gri_node *node = s->leaves[(*i)++].node;
+        if (!(node->flags & GRI_PARAM)) return node;
+    }
+    return NULL;
+}
+
+/* Whether two have nothing that would tell them apart in the table. */
+static bool are_alike(const gri_node *a, const gri_node *b)
+{
+    return !a->name && !b->name && a->op == b->op && a->array.type == b->array.type &&
+           gri_same_dims(&a->array, &b->array) && !((a->flags ^ b->flags) & GRI_REQUIRES_GRAD);
+}
+
+/* `n`: so many that are alike share the row. */
+static void put_input(const summary *s, line *l, const gri_node *node, int64_t n)
+{
+    const bool made = node->op && node->op->arity != 0;
     put_nothing(s, l);
     gri_cell_text(l->cell[LAYER],
                   node->name ? node->name
                   : made     ? node->op->name
                              : "constant",
                   NAME_CHARACTERS, s->options.ascii);
+    if (n > 1) {
+        const size_t at = strlen(l->cell[LAYER]);
+        snprintf(l->cell[LAYER] + at, GRI_CELL_BYTES - at, " %s%" PRId64, s->options.ascii ? "x" : "×", n);
+    }
     put_output(l->cell[OUTPUT], node);
-    gri_grouped(l->cell[BYTES], (double)bytes_of(node));
-    note(l, node->flags & GRI_REQUIRES_GRAD ? "input, differentiable" : "input", -1, "");
+    gri_grouped(l->cell[BYTES], (double)n * (double)bytes_of(node));
+    note(l, n > 1 ? "inputs" : "input", -1, node->flags & GRI_REQUIRES_GRAD ? ", differentiable" : "");
 }
 
 /* Those that share a row. */
@@ -576,23 +599,24 @@ static void for_body(const summary *s, gri_table *t, each_line *each)
 {
     line l;
     int64_t shown = 0, others = 0, bytes = 0;
-    for (uint32_t i = 0; i < s->n_leaves; i++) {
-        const gri_node *node = s->leaves[i].node;
-        if (node->flags & GRI_PARAM) continue;
+    uint32_t i = 0;
+    for (const gri_node *node = next_input(s, &i), *next; node; node = next) {
+        int64_t n = 1;
+        for (next = next_input(s, &i); next && are_alike(node, next); next = next_input(s, &i)) n++;
         if (is_worth_a_row(node) && shown < s->options.max_operations) {
             shown++;
-            put_input(s, &l, node);
+            put_input(s, &l, node, n);
             each(t, &l);
         } else {
-            others++;
-            bytes += bytes_of(node);
+            others += n;
+            bytes += n * bytes_of(node);
         }
     }
     if (others) {
         put_other_inputs(s, &l, others, bytes);
         each(t, &l);
     }
-    for (uint32_t i = 0; i < s->rows[0].end && !t->text.failed; i++) {
+    for (i = 0; i < s->rows[0].end && !t->text.failed; i++) {
         put_row(s, &l, s->order[i]);
         each(t, &l);
     }
@@ -703,46 +727,23 @@ static gr_status finish(summary *s, gr_writer *to, void *user)
     return s->status;
 }
 
+/* A gri_draw. */
+static gr_status draw(void *s, gr_writer *to, void *user) { return finish(s, to, user); }
+
 gr_status gr_model_summary(gr_tensor root, gr_writer *to, void *user, const gr_summary_options *options)
 {
     summary s;
-    gr_status status = begin(&s, root, options);
-    if (status != GR_OK) return status;
-    if (!to) return gri_fail(s.g, GR_ERR_ARGUMENT, "model_summary: NULL for the writer");
-    status = finish(&s, to, user);
-    return status == GR_ERR_IO ? gri_fail(s.g, status, "model_summary: the writer did not take the text")
-                               : status;
-}
-
-typedef struct string {
-    char *to;
-    size_t room, length;
-} string;
-
-static bool write_string(const char *text, size_t length, void *user)
-{
-    string *s = user;
-    if (s->length < s->room) {
-        const size_t left = s->room - s->length;
-        memcpy(s->to + s->length, text, length < left ? length : left);
-    }
-    s->length += length;
-    return true;
+    const gr_status status = begin(&s, root, options);
+    return status == GR_OK ? gri_output(s.g, "model_summary", draw, &s, to, user) : status;
 }
 
 gr_status gr_model_summary_string(gr_tensor root, char *to, size_t room, size_t *length,
                                   const gr_summary_options *options)
 {
-    string text = {to, room > 0 ? room - 1 : 0, 0};
     summary s;
-    gr_status status = begin(&s, root, options);
-    if (status == GR_OK && room > 0 && !to)
-        status = gri_fail(s.g, GR_ERR_ARGUMENT, "model_summary: NULL for the text");
-    if (status == GR_OK) status = finish(&s, write_string, &text);
-    if (status != GR_OK) text.length = 0;
-    if (to && room > 0) to[text.length < text.room ? text.length : text.room] = '\0';
-    if (length) *length = text.length;
-    return status;
+    const gr_status status = begin(&s, root, options);
+    return status == GR_OK ? gri_output_string(s.g, "model_summary", draw, &s, to, room, length)
+                           : gri_output_nothing(status, to, room, length);
 }
 
 gr_status gr_model_count(gr_tensor root, gr_model_totals *totals)

@@ -139,13 +139,20 @@ static void put_latex(gri_text *t, const char *name)
 
 /* ---- Names ---- */
 
+/* Characters that turn the direction of what follows them, or break lines. */
+static bool turns(uint32_t c)
+{
+    return c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* Without quotes and markup. Control characters, and what is no UTF-8, become question marks. */
 static void put_plain(gri_text *t, const char *name)
 {
     while (*name) {
         uint32_t c = 0;
         const size_t length = gri_text_decode(name, &c);
-        const bool fit = length > 0 && c >= 0x20 && !(c >= 0x7F && c < 0xA0) && (c < 0x80 || !t->ascii);
+        const bool control = c < 0x20 || (c >= 0x7F && c < 0xA0) || turns(c);
+        const bool fit = length > 0 && !control && (c < 0x80 || !t->ascii);
         if (fit)
             put_part(t, name, length);
         else

@@ -54,24 +54,26 @@ void gri_put_rows(gri_picture *p, const gr_array *a, gri_number_style style)
     gri_put(p, "</FONT>");
 }
 
-/* What a tensor too large to be shown comes down to. A NaN anywhere makes all three NaN: it would be the
-   first thing to look for. */
+/* What a tensor too large to be shown comes down to. */
 typedef struct summary {
-    double low, high, norm;
+    double low, high; /* of what is not NaN */
+    double norm;      /* NaN if any element is */
+    int64_t nans;
 } summary;
 
 static summary summarise(const gr_array *a)
 {
     const int64_t columns = a->ndim > 0 ? a->dims[a->ndim - 1] : 1;
     const int64_t stride = a->ndim > 0 ? a->strides[a->ndim - 1] : 0;
-    summary s = {INFINITY, -INFINITY, 0};
+    summary s = {INFINITY, -INFINITY, 0, 0};
     double largest = 0, sum = 0; /* sum of (x / largest)^2: no overflow, no underflow */
     for (int64_t row = 0; row < a->count; row += columns) {
         const int64_t first = offset_of(a, row);
         for (int64_t column = 0; column < columns; column++) {
             const double x = gri_element(a, first + column * stride), size = fabs(x);
-            s.low = x < s.low || isnan(x) ? x : s.low;
-            s.high = x > s.high || isnan(x) ? x : s.high;
+            s.low = x < s.low ? x : s.low;
+            s.high = x > s.high ? x : s.high;
+            s.nans += isnan(x);
             if (size > largest) {
                 sum = 1 + sum * (largest / size) * (largest / size);
                 largest = size;
@@ -80,7 +82,7 @@ static summary summarise(const gr_array *a)
             }
         }
     }
-    s.norm = isnan(s.low) ? s.low : isinf(largest) ? largest : largest * sqrt(sum);
+    s.norm = s.nans > 0 ? NAN : isinf(largest) ? largest : largest * sqrt(sum);
     return s;
 }
 
@@ -102,7 +104,16 @@ void gri_put_range(gri_picture *p, const gr_array *a)
 {
     const summary s = summarise(a);
     const bool one = s.low == s.high;
-    if (one) gri_put(p, "all ");
+    if (s.nans == a->count) {
+        gri_put(p, "all nan");
+        return;
+    }
+    if (s.nans > 0) { /* the first thing to look for */
+        gri_text_unsigned(&p->text, (uint64_t)s.nans);
+        gri_put(p, " nan, others ");
+    } else if (one) {
+        gri_put(p, "all ");
+    }
     gri_put_number(p, s.low, summary_style(p, a));
     if (one) return;
     gri_text_symbol(&p->text, " … ", " ... ");

@@ -45,7 +45,7 @@ static void put_legend(gri_picture *p)
         {GRI_HAS_REPEATS,
          "thick frame or &#215;n: scopes alike, drawn once &#160; dotted arrow: on to the next one"},
         {GRI_HAS_REUSE, "dashed arrow: a derivative rule reads what the forward pass computed"},
-        {GRI_HAS_FACTORS, "at an arrow: a parameter that is a factor &#160; in italics: gradients"},
+        {GRI_HAS_FACTORS, "at an arrow: a parameter that is a factor"},
         {GRI_HAS_CUTS, "dots: more of the graph, cut away"},
         {GRI_HAS_MARKS, "very thick (blue): highlighted, and on the paths between"}};
     gri_put(p, "<TR><TD><FONT POINT-SIZE=\"9\">thick box: parameter &#160; ellipse: input &#160; "
@@ -62,7 +62,9 @@ static void put_beginning(gri_picture *p)
     const char *title = p->options.title;
     gri_put(p, "digraph gradus {\n  graph [rankdir=");
     gri_put(p, directions[p->options.direction]);
-    gri_put(p, ", bgcolor=white, fontname=\"Helvetica\", fontsize=13, nodesep=0.3, ranksep=0.45");
+    /* newrank: arrows keep the direction across frames, too. Without it dot lays out each frame by itself. */
+    gri_put(p,
+            ", newrank=true, bgcolor=white, fontname=\"Helvetica\", fontsize=13, nodesep=0.3, ranksep=0.45");
     if (title || p->options.legend) {
         gri_put(p, p->options.legend ? ", labelloc=b" : ", labelloc=t");
         gri_put(p, ", label=<<TABLE BORDER=\"0\" CELLPADDING=\"3\">");
@@ -107,8 +109,10 @@ static void put_looks(gri_picture *p, const char *look, uint16_t flags)
 {
     gri_put(p, look);
     if (flags & GRI_ITEM_ROOT) gri_put(p, ", peripheries=2");
-    if (flags & GRI_ITEM_MARKED)
-        gri_put(p, ", color=\"" MARK_LINE "\", penwidth=4.5"); /* the last one counts */
+    if (flags & GRI_ITEM_MARKED) { /* the last one counts. A double line is to stay one */
+        gri_put(p, ", color=\"" MARK_LINE "\", penwidth=");
+        gri_put(p, flags & GRI_ITEM_ROOT ? "2.8" : "4.5");
+    }
     gri_put(p, ", tooltip=\"");
 }
 
@@ -195,8 +199,9 @@ static void put_frame_begin(gri_picture *p, uint32_t frame)
         gri_put(p, frame == 0 ? "forward" : "backward");
     else
         gri_put_frame_title(p, frame, false);
-    /* Frames inside others would take over what these say: all of it is said of each. */
-    gri_put(p, "\"; labelloc=t; ");
+    /* Frames inside others would take over what these say: all of it is said of each. Arrows come in anywhere but
+       at the corner. */
+    gri_put(p, "\"; labelloc=t; labeljust=l; ");
     gri_put(p, frame < 2  ? "style=solid; color=\"#BBBBBB\";\n"
                : repeated ? "style=rounded; color=\"#444444\"; penwidth=2.5; fontsize=11;\n"
                           : "style=\"rounded,dashed\"; color=\"#777777\"; penwidth=1; fontsize=11;\n");

@@ -269,8 +269,8 @@ gr_tensor gr_apply(gr_graph *g, const gr_op *op, int n, const gr_tensor *operand
     /* That of the first operand that knows one: an operand that was never set must not hide the error. */
     for (int i = 0; !g && operands && i < n; i++) g = operands[i].graph;
     if (!g) return gri_invalid(g);
-    if (!op || !op->infer || (n > 0 && !operands) || (!attributes && op->attribute_bytes)) {
-        gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the primitive, its operands or its attributes",
+    if (!op || !op->name || !op->infer || (n > 0 && !operands) || (!attributes && op->attribute_bytes)) {
+        gri_fail(g, GR_ERR_ARGUMENT, "%s: NULL for the primitive, its name, infer, operands or attributes",
                  op && op->name ? op->name : "apply");
         return gri_invalid(g);
     }

@@ -36,6 +36,7 @@ const char *gr_status_name(gr_status status)
         [GR_ERR_IO] = "GR_ERR_IO",
         [GR_ERR_FORMAT] = "GR_ERR_FORMAT",
         [GR_ERR_CALLBACK] = "GR_ERR_CALLBACK",
+        [GR_ERR_SINGULAR] = "GR_ERR_SINGULAR",
         [GR_ERR_NOT_FINITE] = "GR_ERR_NOT_FINITE",
     };
     const size_t i = (size_t)status;

@@ -1,38 +1,12 @@
-/*
- * Losses. What a loss expects of its operands is checked here, so that a message names the loss and not an
- * operation inside it.
- */
-#include "gradus/nn.h"
-#include "gradus/ops.h"
+/* What losses share: checks of operands and options, and the reduction. */
+#include "nn/loss.h"
+#include "nn/describe.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
-enum { TEXT_BYTES = 256 };
-
-static gr_tensor invalid(gr_tensor like) { return (gr_tensor){like.graph, 0, 0}; }
-
-/* Writes "name [2, 3]" or, for a tensor without name, "[2, 3]". */
-static void describe(char to[TEXT_BYTES], gr_tensor t)
-{
-    const gr_shape shape = gr_shape_of(t);
-    const char *name = gr_name(t);
-    int at = snprintf(to, TEXT_BYTES, "%.64s%s[", name, *name ? " " : "");
-    for (int i = 0; i < shape.ndim && at < TEXT_BYTES; i++)
-        at += snprintf(to + at, (size_t)(TEXT_BYTES - at), i ? ", %" PRId64 : "%" PRId64, shape.dims[i]);
-    if (at < TEXT_BYTES) snprintf(to + at, (size_t)(TEXT_BYTES - at), "]");
-}
-
-/* The shapes of both; false if a handle is bad, or they are of different graphs. */
-static bool get_shapes(const char *loss, gr_tensor y, gr_tensor target, gr_shape *a, gr_shape *b)
-{
-    *a = gr_shape_of(y);
-    *b = gr_shape_of(target);
-    if (a->ndim < 0 || b->ndim < 0) return false;
-    if (y.graph == target.graph) return true;
-    gr_graph_fail(y.graph, GR_ERR_GRAPH, "%s: prediction and target belong to different graphs", loss);
-    return false;
-}
+/* ---- Operands ---- */
 
 /* Whether the first n axes of both have the same sizes. */
 static bool same_sizes(const gr_shape *a, const gr_shape *b, int n)
@@ -42,101 +16,123 @@ static bool same_sizes(const gr_shape *a, const gr_shape *b, int n)
     return true;
 }
 
-static bool fail_shapes(const char *loss, const char *wanted, gr_tensor y, gr_tensor target)
+bool gri_loss_fail_shapes(const gri_loss *l, const char *wanted, const char *what, gr_tensor y,
+                          gr_tensor target)
 {
-    char a[TEXT_BYTES], b[TEXT_BYTES];
-    describe(a, y);
-    describe(b, target);
-    gr_graph_fail(y.graph, GR_ERR_SHAPE, "%s: %s: prediction %s, target %s", loss, wanted, a, b);
+    char a[GRI_DESCRIPTION_BYTES], b[GRI_DESCRIPTION_BYTES];
+    gri_describe_tensor(a, y);
+    gri_describe_tensor(b, target);
+    gr_graph_fail(l->graph, GR_ERR_SHAPE, "%s: %s: prediction %s, %s %s", l->name, wanted, a, what, b);
     return false;
 }
 
-static bool fail_types(const char *loss, const char *wanted, gr_tensor y, gr_tensor target)
+static bool fail_types(const gri_loss *l, const char *wanted, gr_tensor y, gr_tensor target)
 {
-    gr_graph_fail(y.graph, GR_ERR_TYPE, "%s: %s: prediction %s, target %s", loss, wanted,
+    gr_graph_fail(l->graph, GR_ERR_TYPE, "%s: %s: prediction %s, target %s", l->name, wanted,
                   gr_type_name(gr_type_of(y)), gr_type_name(gr_type_of(target)));
     return false;
 }
 
-/* Whether prediction and target are alike. */
-static bool are_alike(const char *loss, gr_tensor y, gr_tensor target)
+bool gri_loss_alike(const gri_loss *l, gr_tensor y, gr_tensor target)
 {
-    gr_shape a, b;
-    if (!get_shapes(loss, y, target, &a, &b)) return false;
+    const gr_shape a = gr_shape_of(y), b = gr_shape_of(target);
     const gr_type type = gr_type_of(y);
     if (!gr_type_is_float(type) || type != gr_type_of(target))
-        return fail_types(loss, "both must be f32, or both f64", y, target);
-    if (a.ndim != b.ndim || !same_sizes(&a, &b, a.ndim))
-        return fail_shapes(loss, "shapes must be the same", y, target);
-    return true;
+        return fail_types(l, "both must be f32, or both f64", y, target);
+    if (a.ndim == b.ndim && same_sizes(&a, &b, a.ndim)) return true;
+    return gri_loss_fail_shapes(l, "shapes must be the same", "target", y, target);
 }
 
-gr_tensor gr_mse(gr_tensor y, gr_tensor target)
+bool gri_loss_alike_in_rows(const gri_loss *l, gr_tensor y, gr_tensor target)
 {
-    if (!are_alike("mse", y, target)) return invalid(y);
-    return gr_mean(gr_square(gr_sub(y, target)), GR_ALL_AXES, false);
+    if (!gri_loss_alike(l, y, target)) return false;
+    return gr_ndim(y) > 0 ||
+           gri_loss_fail_shapes(l, "needs an axis of classes, or of a vector", "target", y, target);
 }
 
-gr_tensor gr_half_sum_squares(gr_tensor y, gr_tensor target)
+bool gri_loss_rows_and_one_each(const gri_loss *l, gr_tensor y, gr_tensor target, const char *labelled)
 {
-    if (!are_alike("half_sum_squares", y, target)) return invalid(y);
-    return gr_scale(gr_sum(gr_square(gr_sub(y, target)), GR_ALL_AXES, false), 0.5);
+    const gr_shape a = gr_shape_of(y), b = gr_shape_of(target);
+    const gr_type type = gr_type_of(y);
+    if (!gr_type_is_float(type) || gr_type_of(target) != (labelled ? GR_I32 : type))
+        return fail_types(l, labelled ? "needs floats and labels of i32" : "both must be f32, or both f64", y,
+                          target);
+    if (a.ndim == b.ndim + 1 && same_sizes(&a, &b, b.ndim)) return true;
+    if (!labelled)
+        return gri_loss_fail_shapes(l, "needs vectors [..., n] and targets [...]", "target", y, target);
+    char wanted[64];
+    snprintf(wanted, sizeof wanted, "needs %s [..., classes] and labels [...]", labelled);
+    return gri_loss_fail_shapes(l, wanted, "labels", y, target);
 }
 
-/* A target of 0 takes nothing of an infinite loss, here and below: gr_chain_mul. */
-gr_tensor gr_bce_with_logits(gr_tensor logits, gr_tensor target)
+/* ---- Options ---- */
+
+/* Whether an option that is set is known, and in its range. */
+static bool check(const gri_loss *l, bool set, bool known, bool in_range, const char *option, double value)
 {
-    if (!are_alike("bce_with_logits", logits, target)) return invalid(logits);
-    const gr_tensor if_one = gr_chain_mul(target, gr_softplus(gr_neg(logits)));
-    const gr_tensor if_zero = gr_chain_mul(gr_add_scalar(gr_neg(target), 1), gr_softplus(logits));
-    return gr_mean(gr_add(if_one, if_zero), GR_ALL_AXES, false);
+    if (!set || (known && in_range)) return true;
+    gr_graph_fail(l->graph, GR_ERR_ARGUMENT,
+                  known ? "%s: %s is %g" : "%s: there is no option %s here (it is %g)", l->name, option,
+                  value);
+    return false;
 }
 
-/* ---- Softmax cross-entropy ---- */
-
-/* Labels are not positions: gr_gather would take -1 for the last class. */
-static bool are_classes(const char *loss, gr_tensor labels, int64_t classes)
+/* Whether a weight, if it is given, is a live tensor of the graph. */
+static bool check_weight(const gri_loss *l, gr_tensor weight, const char *option)
 {
-    const int64_t n = gr_count(labels);
-    const int32_t *label = gr_data(gr_contiguous(labels));
-    for (int64_t i = 0; label && i < n; i++) {
-        if (label[i] >= 0 && label[i] < classes) continue;
-        gr_graph_fail(labels.graph, GR_ERR_INDEX,
-                      "%s: label %" PRId32 " of sample %" PRId64 " is outside [0, %" PRId64 ")", loss,
-                      label[i], i, classes);
-        return false;
-    }
-    return label != NULL;
+    if (!gri_loss_is_given(weight)) return true;
+    if (weight.graph == l->graph) return gr_ndim(weight) >= 0;
+    gr_graph_fail(l->graph, GR_ERR_GRAPH, "%s: %s belongs to another graph", l->name, option);
+    return false;
 }
 
-gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels)
+static bool check_options(const gri_loss *l, unsigned knows)
 {
-    static const char loss[] = "softmax_cross_entropy";
-    gr_shape x, t;
-    if (!get_shapes(loss, logits, labels, &x, &t)) return invalid(logits);
-    if (!gr_type_is_float(gr_type_of(logits)) || gr_type_of(labels) != GR_I32) {
-        fail_types(loss, "needs logits of f32 or f64 and labels of i32", logits, labels);
-        return invalid(logits);
-    }
-    if (x.ndim != t.ndim + 1 || !same_sizes(&x, &t, t.ndim)) {
-        fail_shapes(loss, "needs logits [..., classes] and labels [...]", logits, labels);
-        return invalid(logits);
-    }
-    if (!are_classes(loss, labels, x.dims[x.ndim - 1])) return invalid(logits);
-    const gr_tensor column = gr_named(gr_unsqueeze(labels, -1),
-                                      gr_name(labels)); /* known by its name in drawings */
-    const gr_tensor chosen = gr_gather(gr_log_softmax(logits, -1), -1, column);
-    return gr_neg(gr_mean(chosen, GR_ALL_AXES, false));
+    const gr_loss_options *o = &l->o;
+    const struct {
+        bool set, in_range;
+        unsigned flag;
+        const char *name;
+        double value;
+    } options[] = {
+        {o->delta != 0, o->delta > 0 && isfinite(o->delta), GRI_LOSS_DELTA, "delta", o->delta},
+        {o->beta != 0, o->beta > 0 && isfinite(o->beta), GRI_LOSS_BETA, "beta", o->beta},
+        {o->margin != 0, isfinite(o->margin) != 0, GRI_LOSS_MARGIN, "margin", o->margin},
+        {o->label_smoothing != 0, o->label_smoothing > 0 && o->label_smoothing <= 1, GRI_LOSS_SMOOTHING,
+         "label_smoothing", o->label_smoothing},
+        {o->log_target, true, GRI_LOSS_LOG_TARGET, "log_target", o->log_target},
+        {o->ignore, true, GRI_LOSS_IGNORE, "ignore", o->ignore},
+        {gri_loss_is_given(o->class_weights), true, GRI_LOSS_CLASS_WEIGHTS, "class_weights", 1},
+        {gri_loss_is_given(o->positive_weight), true, GRI_LOSS_POSITIVE_WEIGHT, "positive_weight", 1},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (!check(l, options[i].set, (knows & options[i].flag) != 0, options[i].in_range, options[i].name,
+                   options[i].value))
+            return false;
+    const int reduction = (int)o->reduction, last = GR_REDUCE_BATCH_MEAN;
+    return check(l, true, true, reduction >= 0 && reduction <= last, "reduction", reduction) &&
+           check_weight(l, o->class_weights, "class_weights") &&
+           check_weight(l, o->positive_weight, "positive_weight");
 }
 
-gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target)
+bool gri_loss_begin(gri_loss *l, const char *name, unsigned knows, gr_tensor y, gr_tensor target,
+                    const gr_loss_options *options)
 {
-    static const char loss[] = "softmax_cross_entropy_onehot";
-    if (!are_alike(loss, logits, target)) return invalid(logits);
-    if (gr_ndim(logits) < 1) {
-        fail_shapes(loss, "needs an axis of classes", logits, target);
-        return invalid(logits);
-    }
-    const gr_tensor per_sample = gr_sum(gr_chain_mul(target, gr_log_softmax(logits, -1)), GR_AXES(-1), false);
-    return gr_neg(gr_mean(per_sample, GR_ALL_AXES, false));
+    *l = (gri_loss){.name = name, .graph = y.graph};
+    if (options) l->o = *options;
+    if (gr_ndim(y) < 0 || gr_ndim(target) < 0) return false;
+    if (y.graph == target.graph) return check_options(l, knows);
+    gr_graph_fail(y.graph, GR_ERR_GRAPH, "%s: prediction and target belong to different graphs", name);
+    return false;
+}
+
+/* ---- Reduction ---- */
+
+gr_tensor gri_loss_reduce(const gri_loss *l, gr_tensor each)
+{
+    if (l->o.reduction == GR_REDUCE_NONE) return each;
+    if (l->o.reduction == GR_REDUCE_SUM) return gr_sum(each, GR_ALL_AXES, false);
+    if (l->o.reduction != GR_REDUCE_BATCH_MEAN) return gr_mean(each, GR_ALL_AXES, false);
+    const gr_shape shape = gr_shape_of(each);
+    return gr_scale(gr_sum(each, GR_ALL_AXES, false), 1 / (double)(shape.ndim > 0 ? shape.dims[0] : 1));
 }

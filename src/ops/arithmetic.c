@@ -236,3 +236,16 @@ GRI_BINARY(maximum, NULL, "y = max(a, b)", a > b || a != a ? a : b, share(gy, gr
            share(gy, gr_less(b, a), gr_equal(a, b)))
 GRI_BINARY(minimum, NULL, "y = min(a, b)", a < b || a != a ? a : b,
            share(gy, gr_greater(a, b), gr_equal(a, b)), share(gy, gr_greater(b, a), gr_equal(a, b)))
+
+/* ---- lerp, composed ---- */
+
+/* (1 - w) a + w b and not a + w (b - a), which at w = 1 is not b where a is much larger. */
+gr_tensor gr_lerp(gr_tensor a, gr_tensor b, gr_tensor weight)
+{
+    return gr_add(gr_mul(gr_add_scalar(gr_neg(weight), 1), a), gr_mul(weight, b));
+}
+
+gr_tensor gr_lerp_scalar(gr_tensor a, gr_tensor b, double weight)
+{
+    return gr_add(gr_scale(a, 1 - weight), gr_scale(b, weight));
+}

@@ -1,4 +1,4 @@
-/* Comparisons, selection, conversion between types. */
+/* Comparisons, logic, selection, conversion between types. */
 #include "ops/ops.h"
 
 #define COMPARE_LOOPS(NAME, EXPRESSION)                 \
@@ -37,6 +37,72 @@ COMPARE(less, "<", a < b)
 COMPARE(less_equal, "<=", a <= b)
 COMPARE(greater, ">", a > b)
 COMPARE(greater_equal, ">=", a >= b)
+
+/* ---- Logic of masks ---- */
+
+static gr_status mask_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = gr_infer_broadcast(c, out);
+    if (status != GR_OK) return status;
+    return out->type == GR_BOOL ? GR_OK : gr_call_fail(c, GR_ERR_TYPE, "needs masks (bool)", NULL);
+}
+
+#define LOGICAL(NAME, WORD, EXPRESSION)                                 \
+    GRI_LOOP2(NAME##_loop, uint8_t, uint8_t, EXPRESSION)                \
+    static gr_status NAME##_forward(const gr_call *c)                   \
+    {                                                                   \
+        static const gri_loops loops = {NULL, NULL, NULL, NAME##_loop}; \
+        return gri_map_call(c, &loops);                                 \
+    }                                                                   \
+    const gr_op gri_op_##NAME = {.name = #NAME,                         \
+                                 .arity = 2,                            \
+                                 .strided = true,                       \
+                                 .infix = WORD,                         \
+                                 .formula = "y = a " WORD " b",         \
+                                 .commutative = true,                   \
+                                 .infer = mask_infer,                   \
+                                 .forward = NAME##_forward};            \
+    gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
+
+LOGICAL(logical_and, "and", (a != 0) & (b != 0))
+LOGICAL(logical_or, "or", (a != 0) | (b != 0))
+LOGICAL(logical_xor, "xor", (a != 0) ^ (b != 0))
+
+/* ---- Questions about one operand ---- */
+
+/* A mask of one operand; the loops that there are say of which types. */
+#define QUESTION(NAME, FORMULA, INFER, ...)                  \
+    static gr_status NAME##_forward(const gr_call *c)        \
+    {                                                        \
+        static const gri_loops loops = {__VA_ARGS__};        \
+        return gri_map_call(c, &loops);                      \
+    }                                                        \
+    const gr_op gri_op_##NAME = {.name = #NAME,              \
+                                 .arity = 1,                 \
+                                 .strided = true,            \
+                                 .formula = FORMULA,         \
+                                 .infer = INFER,             \
+                                 .forward = NAME##_forward}; \
+    gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
+
+static gr_status float_question_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = gr_infer_like(c, out, 0);
+    out->type = GR_BOOL;
+    return status;
+}
+
+GRI_LOOP1(not_loop, uint8_t, uint8_t, x == 0)
+GRI_LOOP1(isnan_f32, uint8_t, float, x != x)
+GRI_LOOP1(isnan_f64, uint8_t, double, x != x)
+GRI_LOOP1(isinf_f32, uint8_t, float, fabsf(x) == INFINITY)
+GRI_LOOP1(isinf_f64, uint8_t, double, fabs(x) == (double)INFINITY)
+GRI_LOOP1(isfinite_f32, uint8_t, float, fabsf(x) < INFINITY)
+GRI_LOOP1(isfinite_f64, uint8_t, double, fabs(x) < (double)INFINITY)
+QUESTION(logical_not, "y = not x", mask_infer, NULL, NULL, NULL, not_loop)
+QUESTION(isnan, "y = x is NaN", float_question_infer, isnan_f32, isnan_f64, NULL, NULL)
+QUESTION(isinf, "y = x is inf or -inf", float_question_infer, isinf_f32, isinf_f64, NULL, NULL)
+QUESTION(isfinite, "y = x is a finite number", float_question_infer, isfinite_f32, isfinite_f64, NULL, NULL)
 
 /* ---- where ---- */
 

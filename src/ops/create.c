@@ -122,6 +122,26 @@ gr_tensor gr_arange(gr_graph *g, gr_type type, int64_t n, double start, double s
     return gr_apply(g, &gri_op_arange, 0, NULL, &k);
 }
 
+/* ---- linspace ---- */
+
+/* From both ends, so that each is exact. */
+static gr_status linspace_forward(const gr_call *c)
+{
+    const creation *k = c->attributes;
+    const int64_t n = c->out->count;
+    const double step = n > 1 ? (k->b - k->a) / (double)(n - 1) : 0;
+    for (int64_t i = 0; i < n; i++)
+        put(c->out, i, i < n / 2 || n == 1 ? k->a + step * (double)i : k->b - step * (double)(n - 1 - i));
+    return GR_OK;
+}
+CREATION(linspace, "y_i = start + i (stop - start) / (n - 1)", float_creation_infer)
+
+gr_tensor gr_linspace(gr_graph *g, gr_type type, int64_t n, double start, double stop)
+{
+    const creation k = {.type = type, .shape = {1, {n}}, .a = start, .b = stop};
+    return gr_apply(g, &gri_op_linspace, 0, NULL, &k);
+}
+
 /* ---- Random ---- */
 
 /* Element i is number i of the stream that starts at the state: two numbers per block of the generator. */

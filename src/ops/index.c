@@ -1,5 +1,5 @@
 /* Joining, and reading and adding at positions that an index tensor names. */
-#include "ops/ops.h"
+#include "ops/axes.h"
 #include "ops/kernels/copy.h"
 
 #include <inttypes.h>
@@ -441,4 +441,157 @@ gr_tensor gr_one_hot(gr_tensor labels, int64_t classes, gr_type type)
 {
     const one_hot_attributes k = {classes, type};
     return gri_apply1(&gri_op_one_hot, labels, &k);
+}
+
+/* ---- take_along_axis ---- */
+
+/* The two shapes with axes of size 1, but for `axis`, repeated to the size of the other; false if they do not fit. */
+static bool broadcast_beside(gr_shape *a, gr_shape *b, int axis)
+{
+    if (a->ndim != b->ndim) return false;
+    for (int i = 0; i < a->ndim; i++) {
+        if (i == axis || a->dims[i] == b->dims[i]) continue;
+        if (a->dims[i] != 1 && b->dims[i] != 1) return false;
+        if (a->dims[i] == 1)
+            a->dims[i] = b->dims[i];
+        else
+            b->dims[i] = a->dims[i];
+    }
+    return true;
+}
+
+gr_tensor gr_take_along_axis(gr_tensor x, int axis, gr_tensor index)
+{
+    static const char name[] = "take_along_axis";
+    const gr_array *a = gri_array_of(x, name), *i = a ? gri_array_of(index, name) : NULL;
+    const int at = i ? gri_check_axis(x, name, axis, a->ndim) : -1;
+    if (at < 0) return gri_invalid(x.graph);
+    gr_shape from = gri_shape(a), places = gri_shape(i);
+    if (!broadcast_beside(&from, &places, at)) {
+        const gr_tensor operands[] = {x, index};
+        GRI_NAMED_CALL(call, name, 2, operands);
+        gr_call_fail(&call, GR_ERR_SHAPE, "shapes do not broadcast beside the axis", "axis %d", at);
+        return gri_invalid(x.graph);
+    }
+    return gr_gather(gr_expand(x, from), at, gr_expand(index, places));
+}
+
+/* ---- embedding ---- */
+
+/* A negative position is a mistake here, not one that counts from the end. */
+static bool are_rows(gr_tensor weight, gr_tensor index, int64_t rows)
+{
+    if (gr_type_of(index) != GR_I32) return true; /* what index_select says */
+    const int64_t n = gr_count(index);
+    const int32_t *position = gr_data(gr_contiguous(index));
+    for (int64_t i = 0; position && i < n; i++) {
+        if (position[i] >= 0 && position[i] < rows) continue;
+        const gr_tensor operands[] = {weight, index};
+        GRI_NAMED_CALL(call, "embedding", 2, operands);
+        gr_call_fail(&call, GR_ERR_INDEX, "position outside the rows",
+                     "position %" PRId32 " of %" PRId64 " rows", position[i], rows);
+        return false;
+    }
+    return position != NULL;
+}
+
+gr_tensor gr_embedding(gr_tensor weight, gr_tensor index, int64_t padding)
+{
+    const gr_array *w = gri_array_of(weight, "embedding"), *i = w ? gri_array_of(index, "embedding") : NULL;
+    if (!i) return gri_invalid(weight.graph);
+    const int64_t rows = w->ndim ? w->dims[0] : 0, pad = padding < 0 ? padding + rows : padding;
+    gr_shape mask = gri_shape(i); /* an axis of size 1 for each that a row has */
+    if (!are_rows(weight, index, rows)) return gri_invalid(weight.graph);
+    const gr_tensor y = gr_index_select(weight, 0, index);
+    if (padding == GR_NO_PADDING || !gr_is_valid(y)) return y;
+    if (pad < 0 || pad >= rows) {
+        gri_fail_about(weight.graph, GR_ERR_INDEX, gri_resolve(weight, "embedding"),
+                       "embedding: row %" PRId64 " for padding", padding);
+        return gri_invalid(weight.graph);
+    }
+    while (mask.ndim < gr_ndim(y)) mask.dims[mask.ndim++] = 1;
+    const gr_tensor place = gr_full(weight.graph, GR_I32, GR_SCALAR, (double)pad);
+    return gr_where(gr_reshape(gr_equal(index, place), mask), gr_detach(y), y);
+}
+
+/* ---- masked_fill, flatnonzero, masked_select ---- */
+
+static bool is_mask_for(const char *name, gr_tensor x, gr_tensor mask, bool both)
+{
+    const gr_array *a = gri_array_of(x, name), *m = a ? gri_array_of(mask, name) : NULL;
+    if (!m) return false;
+    const gr_tensor operands[] = {x, mask};
+    GRI_NAMED_CALL(call, name, 2, operands);
+    if (m->type != GR_BOOL) {
+        gr_call_fail(&call, GR_ERR_TYPE, "the mask must be bool", NULL);
+        return false;
+    }
+    if (both || gri_broadcasts_to(m->ndim, m->dims, a->ndim, a->dims)) return true;
+    gr_call_fail(&call, GR_ERR_SHAPE, "the mask does not broadcast to the operand", NULL);
+    return false;
+}
+
+gr_tensor gr_masked_fill(gr_tensor x, gr_tensor mask, double value)
+{
+    if (!is_mask_for("masked_fill", x, mask, false)) return gri_invalid(x.graph);
+    return gr_where(mask, gr_full(x.graph, gr_type_of(x), GR_SCALAR, value), x);
+}
+
+/* The primitive's operand is contiguous: its size depends on the elements, and infer reads them. */
+static gr_status flatnonzero_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_array *x = c->in[0];
+    if (x->type != GR_BOOL) return gr_call_fail(c, GR_ERR_TYPE, "needs a mask of bool", NULL);
+    if (x->count > INT32_MAX) return gr_call_fail(c, GR_ERR_OVERFLOW, "positions that i32 cannot hold", NULL);
+    if (x->ndim != 1 || (x->count > 1 && x->strides[0] != 1))
+        return gr_call_fail(c, GR_ERR_NDIM, "needs a contiguous vector", NULL);
+    out->type = GR_I32;
+    out->ndim = 1;
+    out->dims[0] = 0;
+    const uint8_t *mask = x->data;
+    for (int64_t i = 0; i < x->count; i++) out->dims[0] += mask[i] != 0;
+    return GR_OK;
+}
+
+static gr_status flatnonzero_forward(const gr_call *c)
+{
+    const uint8_t *mask = c->in[0]->data;
+    int32_t *to = c->out->data;
+    for (int64_t i = 0; i < c->in[0]->count; i++)
+        if (mask[i]) *to++ = (int32_t)i;
+    return GR_OK;
+}
+
+const gr_op gri_op_flatnonzero = {.name = "flatnonzero",
+                                  .arity = 1,
+                                  .strided = true,
+                                  .formula = "y = each i with x_i",
+                                  .infer = flatnonzero_infer,
+                                  .forward = flatnonzero_forward,
+                                  .flops = gri_flops_operand};
+
+gr_tensor gr_flatnonzero(gr_tensor mask)
+{
+    return gri_apply1(&gri_op_flatnonzero, gr_contiguous(gr_reshape(mask, GR_SHAPE(-1))), NULL);
+}
+
+gr_tensor gr_masked_select(gr_tensor x, gr_tensor mask)
+{
+    if (!is_mask_for("masked_select", x, mask, true)) return gri_invalid(x.graph);
+    gr_shape from = gri_shape(gri_array(x)), places = gri_shape(gri_array(mask));
+    gr_shape *shorter = from.ndim < places.ndim ? &from : &places;
+    const int ndim = from.ndim < places.ndim ? places.ndim : from.ndim;
+    while (shorter->ndim < ndim) {
+        memmove(shorter->dims + 1, shorter->dims, (size_t)shorter->ndim * sizeof *shorter->dims);
+        shorter->dims[0] = 1;
+        shorter->ndim++;
+    }
+    if (!broadcast_beside(&from, &places, -1)) {
+        const gr_tensor operands[] = {x, mask};
+        GRI_NAMED_CALL(call, "masked_select", 2, operands);
+        gr_call_fail(&call, GR_ERR_SHAPE, "shapes do not broadcast", NULL);
+        return gri_invalid(x.graph);
+    }
+    const gr_tensor all = gr_reshape(gr_expand(x, from), GR_SHAPE(-1));
+    return gr_index_select(all, 0, gr_flatnonzero(gr_expand(mask, places)));
 }

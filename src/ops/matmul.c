@@ -2,7 +2,8 @@
  * The matrix product. The primitive takes operands of at least two axes and broadcasts the leading ones; the
  * constructor gives 1-d operands a second axis, as NumPy does. Strided operands are read in place.
  */
-#include "ops/ops.h"
+#include "ops/axes.h"
+#include "ops/matrix.h"
 #include "ops/kernels/gemm.h"
 
 #include <inttypes.h>
@@ -30,18 +31,6 @@ static gr_status matmul_infer(const gr_call *c, gr_layout *out)
     return GR_OK;
 }
 
-/* Offset of matrix number `index` of the result's leading axes in an operand that broadcasts to them. */
-static int64_t batch_offset(const gr_array *x, const gr_array *out, int64_t index)
-{
-    int64_t offset = 0;
-    for (int axis = out->ndim - 3; axis >= 0; axis--) {
-        const int own = axis - (out->ndim - x->ndim);
-        if (own >= 0 && x->dims[own] != 1) offset += index % out->dims[axis] * x->strides[own];
-        index /= out->dims[axis];
-    }
-    return offset;
-}
-
 /* y = a b: of two-dimensional matrices, or of stacks of them whose leading axes broadcast to y's. */
 static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b, const gr_array *y)
 {
@@ -62,8 +51,8 @@ static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b
     if (bytes && !(workspace = gr_call_scratch(c, bytes))) return g->status;
     const int64_t size = p.m * p.n, batches = y->ndim == 2 ? 1 : y->count / size;
     for (int64_t i = 0; i < batches; i++) {
-        const int64_t at_a = batches > 1 ? batch_offset(a, y, i) : 0;
-        const int64_t at_b = batches > 1 ? batch_offset(b, y, i) : 0;
+        const int64_t at_a = batches > 1 ? gri_matrix_offset(a, y, i) : 0;
+        const int64_t at_b = batches > 1 ? gri_matrix_offset(b, y, i) : 0;
         if (is_f32)
             gri_gemm_f32(g->isa, &p, (const float *)a->data + at_a, (const float *)b->data + at_b,
                          (float *)y->data + i * size, workspace, g->threads);
@@ -146,4 +135,28 @@ gr_tensor gr_matmul(gr_tensor a, gr_tensor b)
                                    b_ndim == 1 ? gr_unsqueeze(b, 1) : b, NULL);
     if (a_ndim == 1 && b_ndim == 1) return gr_reshape(y, GR_SCALAR);
     return gr_squeeze(y, a_ndim == 1 ? GR_AXES(-2) : GR_AXES(-1));
+}
+
+/* ---- Of vectors ---- */
+
+static bool are_vectors(const char *name, gr_tensor a, gr_tensor b)
+{
+    const gr_array *x = gri_array_of(a, name), *y = x ? gri_array_of(b, name) : NULL;
+    if (!y) return false;
+    if (x->ndim == 1 && y->ndim == 1) return true;
+    const gr_tensor operands[] = {a, b};
+    GRI_NAMED_CALL(call, name, 2, operands);
+    gr_call_fail(&call, GR_ERR_NDIM, "needs two vectors", NULL);
+    return false;
+}
+
+gr_tensor gr_dot(gr_tensor a, gr_tensor b)
+{
+    return are_vectors("dot", a, b) ? gr_matmul(a, b) : gri_invalid(a.graph ? a.graph : b.graph);
+}
+
+gr_tensor gr_outer(gr_tensor a, gr_tensor b)
+{
+    return are_vectors("outer", a, b) ? gr_mul(gr_unsqueeze(a, 1), b)
+                                      : gri_invalid(a.graph ? a.graph : b.graph);
 }

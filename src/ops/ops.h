@@ -119,6 +119,14 @@ static inline double gri_chain_div_f64(double g, double d)
 #define GRI_CHAIN_MUL(G, D) _Generic((G), float : gri_chain_mul_f32, double : gri_chain_mul_f64)(G, D)
 #define GRI_CHAIN_DIV(G, D) _Generic((G), float : gri_chain_div_f32, double : gri_chain_div_f64)(G, D)
 
+/* A constant in the type of X: a double would make loops over floats those over doubles. */
+#define GRI_LIKE(X, VALUE) _Generic((X), float : (float)(VALUE), double : (VALUE))
+
+/* C ? A : B with both sides computed, so that loops over it vectorise also where one side reads attributes. */
+static inline float gri_either_f32(bool c, float a, float b) { return c ? a : b; }
+static inline double gri_either_f64(bool c, double a, double b) { return c ? a : b; }
+#define GRI_EITHER(C, A, B) _Generic((A), float : gri_either_f32, double : gri_either_f64)(C, A, B)
+
 /* Loops for f32 and f64 from one expression, and the forward that runs them. By <tgmath.h> exp(x) of a float
    is expf(x). */
 #define GRI_FORWARD1(NAME, EXPRESSION)                                       \
@@ -205,6 +213,37 @@ static inline double gri_chain_div_f64(double g, double d)
                                  .pull = NAME##_pull,              \
                                  .tangent = GR_TANGENT_SYMMETRIC}; \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
+
+/* The same with attributes: value and fast path are macros of the type of the loop, EXPRESSION(T) and PULL(T), which find
+   the attributes at `parameter`, the rule finds them in the call c. `infer` checks them. The public constructor is
+   written by hand. */
+#define GRI_UNARY_WITH(NAME, ATTRIBUTES, FORMULA, INFER, EXPRESSION, RULE, PULL)             \
+    GRI_LOOP1(NAME##_f32, float, float, EXPRESSION(float))                                   \
+    GRI_LOOP1(NAME##_f64, double, double, EXPRESSION(double))                                \
+    static gr_status NAME##_forward(const gr_call *c)                                        \
+    {                                                                                        \
+        static const gri_loops loops = {NAME##_f32, NAME##_f64, NULL, NULL};                 \
+        return gri_map_call(c, &loops);                                                      \
+    }                                                                                        \
+    GRI_RULE1(NAME, RULE)                                                                    \
+    GRI_PULL1_LOOP(NAME##_pull_f32, float, PULL(float))                                      \
+    GRI_PULL1_LOOP(NAME##_pull_f64, double, PULL(double))                                    \
+    static bool NAME##_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to) \
+    {                                                                                        \
+        const gr_array *const in[] = {gy, c->in[0], c->out};                                 \
+        (void)i;                                                                             \
+        return gri_map_pull(c, NAME##_pull_f32, NAME##_pull_f64, to, 3, in);                 \
+    }                                                                                        \
+    const gr_op gri_op_##NAME = {.name = #NAME,                                              \
+                                 .arity = 1,                                                 \
+                                 .strided = true,                                            \
+                                 .formula = FORMULA,                                         \
+                                 .attribute_bytes = sizeof(ATTRIBUTES),                      \
+                                 .infer = INFER,                                             \
+                                 .forward = NAME##_forward,                                  \
+                                 .vjp = NAME##_vjp,                                          \
+                                 .pull = NAME##_pull,                                        \
+                                 .tangent = GR_TANGENT_SYMMETRIC};
 
 /* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64, without a fast path. */
 #define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \

@@ -1,6 +1,6 @@
 /* Reductions over axes, and softmax and its kin along one. */
 #include "ops/ops.h"
-#include "ops/kernels/copy.h"
+#include "ops/axes.h"
 #include "ops/kernels/reduce.h"
 
 #include <math.h>
@@ -10,8 +10,7 @@ typedef struct reduction_attributes {
     bool keepdims;
 } reduction_attributes;
 
-/* The axes as bits; false, and the error set, if one is out of range or named twice. */
-static bool axes_mask(const gr_call *c, const gr_axes *axes, int ndim, uint32_t *mask)
+bool gri_axes_mask(const gr_call *c, const gr_axes *axes, int ndim, uint32_t *mask)
 {
     *mask = 0;
     if (axes->n < 0) {
@@ -37,17 +36,17 @@ static bool axes_mask(const gr_call *c, const gr_axes *axes, int ndim, uint32_t 
 static uint32_t known_mask(const gr_call *c, int ndim)
 {
     uint32_t mask;
-    axes_mask(c, &((const reduction_attributes *)c->attributes)->axes, ndim, &mask);
+    gri_axes_mask(c, &((const reduction_attributes *)c->attributes)->axes, ndim, &mask);
     return mask;
 }
 
-static gr_status reduction_infer(const gr_call *c, gr_layout *out)
+/* Of any type: without the axes that are reduced, or with 1 in their place. */
+static gr_status reduced_infer(const gr_call *c, gr_layout *out)
 {
     const reduction_attributes *k = c->attributes;
     const gr_array *x = c->in[0];
     uint32_t mask;
-    if (!axes_mask(c, &k->axes, x->ndim, &mask)) return GR_ERR_AXIS;
-    if (x->type == GR_BOOL) return gr_call_fail(c, GR_ERR_TYPE, "needs f32, f64 or i32", NULL);
+    if (!gri_axes_mask(c, &k->axes, x->ndim, &mask)) return GR_ERR_AXIS;
     out->type = x->type;
     out->ndim = 0;
     for (int axis = 0; axis < x->ndim; axis++) {
@@ -56,6 +55,13 @@ static gr_status reduction_infer(const gr_call *c, gr_layout *out)
         out->dims[out->ndim++] = reduced ? 1 : x->dims[axis];
     }
     return GR_OK;
+}
+
+static gr_status reduction_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = reduced_infer(c, out);
+    if (status != GR_OK || out->type != GR_BOOL) return status;
+    return gr_call_fail(c, GR_ERR_TYPE, "needs f32, f64 or i32", NULL);
 }
 
 static gr_status float_reduction_infer(const gr_call *c, gr_layout *out)
@@ -82,7 +88,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
     return gri_apply1(op, x, &k);
 }
 
-#define REDUCTION(NAME, FORMULA, INFER, TANGENT)                                  \
+#define REDUCTION(NAME, FORMULA, INFER, RULE, TANGENT)                            \
     const gr_op gri_op_##NAME = {.name = #NAME,                                   \
                                  .arity = 1,                                      \
                                  .strided = true,                                 \
@@ -90,7 +96,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
                                  .attribute_bytes = sizeof(reduction_attributes), \
                                  .infer = INFER,                                  \
                                  .forward = NAME##_forward,                       \
-                                 .vjp = NAME##_vjp,                               \
+                                 .vjp = RULE,                                     \
                                  .tangent = TANGENT,                              \
                                  .flops = gri_flops_operand};                     \
     gr_tensor gr_##NAME(gr_tensor x, gr_axes axes, bool keepdims)                 \
@@ -106,7 +112,7 @@ static gr_status sum_forward(const gr_call *c)
     return GR_OK;
 }
 GRI_RULE1(sum, gr_expand(with_ones(c, gy), gr_shape_of(x)))
-REDUCTION(sum, "y = sum x", reduction_infer, GR_TANGENT_LINEAR)
+REDUCTION(sum, "y = sum x", reduction_infer, sum_vjp, GR_TANGENT_LINEAR)
 
 /* Elements per result. */
 static double group_size(const gr_call *c, const gr_array *x)
@@ -171,29 +177,23 @@ static gr_status mean_forward(const gr_call *c)
 }
 GRI_RULE1(mean,
           gr_expand(with_ones(c, gr_scale(gy, 1 / fmax(1, group_size(c, gri_array(x))))), gr_shape_of(x)))
-REDUCTION(mean, "y = sum x / n", float_reduction_infer, GR_TANGENT_LINEAR)
+REDUCTION(mean, "y = sum x / n", float_reduction_infer, mean_vjp, GR_TANGENT_LINEAR)
 
-/* ---- max ---- */
+/* ---- max, min ---- */
 
-static gr_status max_infer(const gr_call *c, gr_layout *out)
+static gr_status extreme_infer(const gr_call *c, gr_layout *out)
 {
     const gr_status status = reduction_infer(c, out);
     if (status != GR_OK) return status;
     int64_t results = 1;
     for (int i = 0; i < out->ndim; i++) results *= out->dims[i];
     if (c->in[0]->count == 0 && results > 0)
-        return gr_call_fail(c, GR_ERR_SHAPE, "the maximum of no elements", NULL);
+        return gr_call_fail(c, GR_ERR_SHAPE, "there is none of no elements", NULL);
     return GR_OK;
 }
 
-static gr_status max_forward(const gr_call *c)
-{
-    gri_reduce_max(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
-    return GR_OK;
-}
-
-/* The elements that attain the maximum share its cotangent evenly. */
-static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
+/* The elements that attain the extreme share its cotangent evenly. */
+static gr_tensor extreme_vjp(const gr_call *c, gr_tensor gy, int i)
 {
     (void)i;
     const gr_tensor x = c->operands[0];
@@ -201,7 +201,64 @@ static gr_tensor max_vjp(const gr_call *c, gr_tensor gy, int i)
     const gr_tensor n = gr_sum(attained, ((const reduction_attributes *)c->attributes)->axes, true);
     return gr_chain_mul(with_ones(c, gy), gr_div(attained, n));
 }
-REDUCTION(max, "y = max x", max_infer, GR_TANGENT_GENERAL)
+
+static gr_status max_forward(const gr_call *c)
+{
+    gri_reduce_max(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+REDUCTION(max, "y = max x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL)
+
+static gr_status min_forward(const gr_call *c)
+{
+    gri_reduce_min(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+REDUCTION(min, "y = min x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL)
+
+/* ---- prod ---- */
+
+static gr_status prod_forward(const gr_call *c)
+{
+    gri_reduce_prod(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+
+/* gy times the product of the other elements, which is never y / x: x may be 0. */
+static gr_tensor prod_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)i;
+    const gr_tensor x = c->operands[0];
+    const gr_array *a = gri_array(x);
+    const uint32_t mask = known_mask(c, a->ndim);
+    if (mask == 0) return gy; /* each element is a product of its own, perhaps in other strides */
+    const gri_grouping k = gri_group_axes(a, mask);
+    const gr_tensor others = gri_product_of_others(gr_reshape(gr_permute(x, k.order), k.rows));
+    return gr_chain_mul(with_ones(c, gy), gr_permute(gr_reshape(others, k.permuted), k.inverse));
+}
+REDUCTION(prod, "y = product of x", reduction_infer, prod_vjp, GR_TANGENT_GENERAL)
+
+/* ---- any, all ---- */
+
+static gr_status mask_reduction_infer(const gr_call *c, gr_layout *out)
+{
+    if (c->in[0]->type != GR_BOOL) return gr_call_fail(c, GR_ERR_TYPE, "needs a mask of bool", NULL);
+    return reduced_infer(c, out);
+}
+
+static gr_status any_forward(const gr_call *c)
+{
+    gri_reduce_any(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+REDUCTION(any, "y = whether one of x holds", mask_reduction_infer, NULL, GR_TANGENT_GENERAL)
+
+static gr_status all_forward(const gr_call *c)
+{
+    gri_reduce_all(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
+    return GR_OK;
+}
+REDUCTION(all, "y = whether all of x hold", mask_reduction_infer, NULL, GR_TANGENT_GENERAL)
 
 /* ---- sum_to ---- */
 
@@ -314,7 +371,7 @@ const gr_op gri_op_log_softmax = {.name = "log_softmax",
                                   .vjp = log_softmax_vjp,
                                   .flops = softmax_flops};
 
-static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
+gr_tensor gri_along_axis(const gr_op *op, gr_tensor x, int axis)
 {
     const gri_node *node = gri_resolve(x, op->name);
     if (!node) return gri_invalid(x.graph);
@@ -327,8 +384,8 @@ static gr_tensor along_axis(const gr_op *op, gr_tensor x, int axis)
     return gr_transpose(gri_apply1(op, gr_transpose(x, at, -1), NULL), at, -1);
 }
 
-gr_tensor gr_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_softmax, x, axis); }
-gr_tensor gr_log_softmax(gr_tensor x, int axis) { return along_axis(&gri_op_log_softmax, x, axis); }
+gr_tensor gr_softmax(gr_tensor x, int axis) { return gri_along_axis(&gri_op_softmax, x, axis); }
+gr_tensor gr_log_softmax(gr_tensor x, int axis) { return gri_along_axis(&gri_op_log_softmax, x, axis); }
 
 static gr_status last_axis_dropped_infer(const gr_call *c, gr_layout *out)
 {
@@ -380,6 +437,24 @@ const gr_op gri_op_norm = {.name = "norm",
                            .vjp = norm_vjp,
                            .flops = norm_flops};
 
+gri_grouping gri_group_axes(const gr_array *x, uint32_t mask)
+{
+    gri_grouping k = {.order.n = x->ndim, .inverse.n = x->ndim, .permuted.ndim = x->ndim, .n = 1};
+    int at = 0;
+    for (int in_mask = 0; in_mask < 2; in_mask++)
+        for (int axis = 0; axis < x->ndim; axis++) {
+            if ((int)(mask >> axis & 1) != in_mask) continue;
+            k.inverse.axis[axis] = at;
+            k.permuted.dims[at] = x->dims[axis];
+            k.order.axis[at++] = axis;
+            if (in_mask) k.n *= x->dims[axis];
+            if (!in_mask) k.rows.dims[k.rows.ndim++] = x->dims[axis];
+        }
+    if (k.rows.ndim < GR_MAX_NDIM) k.rows.dims[k.rows.ndim] = k.n;
+    k.rows.ndim++;
+    return k;
+}
+
 /* Applies `op`, which reduces the last axis, over any axes: they are moved behind the others and merged. */
 static gr_tensor over_axes(const gr_op *op, gr_tensor x, gr_axes axes, bool keepdims)
 {
@@ -387,30 +462,15 @@ static gr_tensor over_axes(const gr_op *op, gr_tensor x, gr_axes axes, bool keep
     if (!node) return gri_invalid(x.graph);
     const gr_array *const in[] = {&node->array};
     const gr_call call = {.graph = x.graph, .op = op, .n = 1, .operands = &x, .in = in};
-    const gr_shape shape = gri_shape(&node->array);
+    gr_shape result = gri_shape(&node->array);
     uint32_t mask;
-    if (!axes_mask(&call, &axes, shape.ndim, &mask)) return gri_invalid(x.graph);
-    gr_axes order = {.n = shape.ndim};
-    gr_shape merged = {.ndim = 0}, result = {.ndim = 0};
-    int64_t n = 1;
-    int at = 0;
-    for (int axis = 0; axis < shape.ndim; axis++) {
-        const bool reduced = mask >> axis & 1;
-        if (!reduced) {
-            order.axis[at++] = axis;
-            merged.dims[merged.ndim++] = shape.dims[axis];
-        } else {
-            n *= shape.dims[axis];
-        }
-        if (!reduced || keepdims) result.dims[result.ndim++] = reduced ? 1 : shape.dims[axis];
-    }
-    for (int axis = 0; axis < shape.ndim; axis++)
-        if (mask >> axis & 1) order.axis[at++] = axis;
-    const bool full = merged.ndim == GR_MAX_NDIM; /* nothing is reduced: no room for one more axis */
-    if (full) merged = (gr_shape){.ndim = 1, .dims = {node->array.count}};
-    merged.dims[merged.ndim++] = n;
-    const gr_tensor rows = gr_reshape(gr_permute(x, order), merged);
-    const gr_tensor y = gri_apply1(op, rows, NULL);
+    if (!gri_axes_mask(&call, &axes, result.ndim, &mask)) return gri_invalid(x.graph);
+    gri_grouping k = gri_group_axes(&node->array, mask);
+    for (int axis = 0; axis < result.ndim; axis++)
+        if (mask >> axis & 1) result.dims[axis] = 1;
+    const bool full = k.rows.ndim > GR_MAX_NDIM; /* nothing is reduced: no room for one more axis */
+    if (full) k.rows = (gr_shape){.ndim = 2, .dims = {node->array.count, 1}};
+    const gr_tensor y = gri_apply1(op, gr_reshape(gr_permute(x, k.order), k.rows), NULL);
     return keepdims || full ? gr_reshape(y, result) : y;
 }
 
@@ -423,3 +483,52 @@ gr_tensor gr_norm(gr_tensor x, gr_axes axes, bool keepdims)
 {
     return over_axes(&gri_op_norm, x, axes, keepdims);
 }
+
+/* ---- argmax, argmin ---- */
+
+static gr_status position_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_array *x = c->in[0];
+    int64_t results = 1;
+    if (x->ndim == 0) return gr_call_fail(c, GR_ERR_NDIM, "needs at least one axis", NULL);
+    out->type = GR_I32;
+    out->ndim = x->ndim - 1;
+    for (int axis = 0; axis < out->ndim; axis++) results *= out->dims[axis] = x->dims[axis];
+    if (x->count == 0 && results > 0)
+        return gr_call_fail(c, GR_ERR_SHAPE, "there is none of no elements", NULL);
+    if (x->dims[out->ndim] > INT32_MAX)
+        return gr_call_fail(c, GR_ERR_OVERFLOW, "positions that i32 cannot hold", NULL);
+    return GR_OK;
+}
+
+static gr_tensor position(const gr_op *op, gr_tensor x, int axis, bool keepdims)
+{
+    const gr_array *a = gri_array_of(x, op->name);
+    if (!a) return gri_invalid(x.graph);
+    const int at = a->ndim ? gri_check_axis(x, op->name, axis, a->ndim) : 0;
+    if (at < 0) return gri_invalid(x.graph);
+    const bool last = at >= a->ndim - 1;
+    const gr_tensor y = gri_apply1(op, last ? x : gr_permute(x, gri_group_axes(a, 1u << at).order), NULL);
+    return keepdims ? gr_unsqueeze(y, at) : y;
+}
+
+/* The result is i32: no gradient flows through it, so there is no rule. */
+#define POSITION(NAME, FORMULA)                               \
+    static gr_status NAME##_forward(const gr_call *c)         \
+    {                                                         \
+        gri_##NAME(c->graph->threads, c->out, c->in[0]);      \
+        return GR_OK;                                         \
+    }                                                         \
+    const gr_op gri_op_##NAME = {.name = #NAME,               \
+                                 .arity = 1,                  \
+                                 .strided = true,             \
+                                 .formula = FORMULA,          \
+                                 .infer = position_infer,     \
+                                 .forward = NAME##_forward,   \
+                                 .flops = gri_flops_operand}; \
+    gr_tensor gr_##NAME(gr_tensor x, int axis, bool keepdims) \
+    {                                                         \
+        return position(&gri_op_##NAME, x, axis, keepdims);   \
+    }
+POSITION(argmax, "y = the first i with x_i = max x")
+POSITION(argmin, "y = the first i with x_i = min x")

@@ -6,38 +6,95 @@
 
 #define GRI_PRIMITIVES(X) \
     X(abs)                \
+    X(acos)               \
+    X(acosh)              \
     X(add)                \
     X(add_scalar)         \
+    X(all)                \
+    X(any)                \
     X(arange)             \
+    X(argmax)             \
+    X(argmin)             \
+    X(asin)               \
+    X(asinh)              \
+    X(atan)               \
+    X(atan2)              \
+    X(atanh)              \
+    X(avg_pool2d)         \
+    X(avg_unpool2d)       \
     X(bernoulli)          \
     X(cast)               \
+    X(ceil)               \
+    X(celu)               \
     X(chain_div)          \
     X(chain_mul)          \
+    X(cholesky)           \
+    X(clamp)              \
     X(concat)             \
     X(contiguous)         \
+    X(conv2d)             \
+    X(conv2d_weight)      \
+    X(conv_transpose2d)   \
     X(cos)                \
+    X(cosh)               \
+    X(cumprod)            \
+    X(cumsum)             \
     X(detach)             \
+    X(diag_embed)         \
+    X(diagonal)           \
     X(div)                \
+    X(elu)                \
     X(equal)              \
+    X(erf)                \
+    X(erfc)               \
     X(exp)                \
     X(expand)             \
+    X(expm1)              \
+    X(flatnonzero)        \
+    X(floor)              \
+    X(fmod)               \
     X(full)               \
     X(gather)             \
+    X(gelu)               \
+    X(gelu_tanh)          \
     X(greater)            \
     X(greater_equal)      \
+    X(hardsigmoid)        \
+    X(hardtanh)           \
+    X(hypot)              \
     X(index_add)          \
     X(index_select)       \
+    X(inv)                \
+    X(isfinite)           \
+    X(isinf)              \
+    X(isnan)              \
+    X(leaky_relu)         \
     X(less)               \
     X(less_equal)         \
+    X(linspace)           \
     X(log)                \
+    X(log10)              \
     X(log1p)              \
+    X(log2)               \
+    X(log_cosh)           \
+    X(log_loss)           \
     X(log_softmax)        \
+    X(logaddexp)          \
+    X(logical_and)        \
+    X(logical_not)        \
+    X(logical_or)         \
+    X(logical_xor)        \
     X(logsumexp)          \
     X(matmul)             \
     X(max)                \
+    X(max_pool2d)         \
+    X(max_pool2d_index)   \
     X(maximum)            \
     X(mean)               \
+    X(min)                \
     X(minimum)            \
+    X(mish)               \
+    X(moments)            \
     X(mul)                \
     X(mul_scaled)         \
     X(neg)                \
@@ -48,24 +105,43 @@
     X(permute)            \
     X(pow)                \
     X(pow_scalar)         \
+    X(prod)               \
+    X(reciprocal)         \
+    X(recurrence)         \
     X(relu)               \
+    X(remainder)          \
     X(reshape)            \
+    X(round)              \
+    X(rsqrt)              \
     X(scale)              \
     X(scatter_add)        \
+    X(selu)               \
     X(sigmoid)            \
     X(sign)               \
+    X(silu)               \
     X(sin)                \
+    X(sinh)               \
     X(slice)              \
     X(slice_backward)     \
+    X(slogdet)            \
     X(softmax)            \
     X(softplus)           \
+    X(softsign)           \
+    X(solve)              \
+    X(solve_triangular)   \
     X(sqrt)               \
     X(square)             \
+    X(standardize)        \
     X(sub)                \
     X(sum)                \
     X(sum_to)             \
+    X(tan)                \
     X(tanh)               \
+    X(trunc)              \
+    X(unfold)             \
+    X(unfold_backward)    \
     X(uniform)            \
+    X(unit_step)          \
     X(where)
 
 #define GRI_DECLARE(NAME) extern const gr_op gri_op_##NAME;

@@ -1,5 +1,6 @@
 /* Views: the same elements under another shape, order or step; copies only where it is said. */
 #include "ops/ops.h"
+#include "ops/axes.h"
 #include "ops/kernels/copy.h"
 
 #include <inttypes.h>
@@ -20,8 +21,7 @@ static void alias(const gr_call *c, gr_layout *out)
     }
 }
 
-/* For constructors: the array of a live handle, or NULL and the error set. */
-static const gr_array *array_of(gr_tensor x, const char *what)
+const gr_array *gri_array_of(gr_tensor x, const char *what)
 {
     const gri_node *node = gri_resolve(x, what);
     return node ? &node->array : NULL;
@@ -187,7 +187,7 @@ static gr_status complete_shape(gr_tensor x, const gr_array *a, gr_shape *shape)
 
 gr_tensor gr_reshape(gr_tensor x, gr_shape shape)
 {
-    const gr_array *a = array_of(x, "reshape");
+    const gr_array *a = gri_array_of(x, "reshape");
     if (!a || complete_shape(x, a, &shape) != GR_OK) return gri_invalid(x.graph);
     int64_t strides[GR_MAX_NDIM];
     const bool view = a->count == 0 || view_strides(a, &shape, strides);
@@ -238,15 +238,14 @@ const gr_op gri_op_permute = {.name = "permute",
 gr_tensor gr_permute(gr_tensor x, gr_axes axes)
 {
     if (axes.n >= 0) return gri_apply1(&gri_op_permute, x, &axes);
-    const gr_array *a = array_of(x, "permute");
+    const gr_array *a = gri_array_of(x, "permute");
     if (!a) return gri_invalid(x.graph);
     axes.n = a->ndim;
     for (int i = 0; i < a->ndim; i++) axes.axis[i] = a->ndim - 1 - i;
     return gri_apply1(&gri_op_permute, x, &axes);
 }
 
-/* For constructors: axis in [0, ndim), or -1 and the error set. */
-static int check_axis(gr_tensor x, const char *what, int axis, int ndim)
+int gri_check_axis(gr_tensor x, const char *what, int axis, int ndim)
 {
     const int at = axis < 0 ? axis + ndim : axis;
     if (at >= 0 && at < ndim) return at;
@@ -256,9 +255,10 @@ static int check_axis(gr_tensor x, const char *what, int axis, int ndim)
 
 gr_tensor gr_transpose(gr_tensor x, int axis1, int axis2)
 {
-    const gr_array *a = array_of(x, "transpose");
+    const gr_array *a = gri_array_of(x, "transpose");
     if (!a) return gri_invalid(x.graph);
-    const int i = check_axis(x, "transpose", axis1, a->ndim), j = check_axis(x, "transpose", axis2, a->ndim);
+    const int i = gri_check_axis(x, "transpose", axis1, a->ndim),
+              j = gri_check_axis(x, "transpose", axis2, a->ndim);
     if (i < 0 || j < 0) return gri_invalid(x.graph);
     gr_axes axes = {.n = a->ndim};
     for (int k = 0; k < a->ndim; k++) axes.axis[k] = k == i ? j : k == j ? i : k;
@@ -361,8 +361,8 @@ static int64_t resolve_position(int64_t position, int64_t fallback, int64_t size
 
 gr_tensor gr_slice(gr_tensor x, int axis, int64_t start, int64_t stop, int64_t step)
 {
-    const gr_array *a = array_of(x, "slice");
-    const int at = a ? check_axis(x, "slice", axis, a->ndim) : -1;
+    const gr_array *a = gri_array_of(x, "slice");
+    const int at = a ? gri_check_axis(x, "slice", axis, a->ndim) : -1;
     if (at < 0) return gri_invalid(x.graph);
     if (step == 0 || step == INT64_MIN) {
         gri_fail(x.graph, GR_ERR_ARGUMENT, "slice: the step is %" PRId64, step);
@@ -391,8 +391,8 @@ static gr_tensor drop_axis(gr_tensor x, int axis)
 
 gr_tensor gr_select(gr_tensor x, int axis, int64_t index)
 {
-    const gr_array *a = array_of(x, "select");
-    const int at = a ? check_axis(x, "select", axis, a->ndim) : -1;
+    const gr_array *a = gri_array_of(x, "select");
+    const int at = a ? gri_check_axis(x, "select", axis, a->ndim) : -1;
     if (at < 0) return gri_invalid(x.graph);
     const int64_t size = a->dims[at], position = index < 0 ? index + size : index;
     if (position < 0 || position >= size) {
@@ -447,13 +447,13 @@ gr_tensor gr_expand(gr_tensor x, gr_shape shape) { return gri_apply1(&gri_op_exp
 
 gr_tensor gr_squeeze(gr_tensor x, gr_axes axes)
 {
-    const gr_array *a = array_of(x, "squeeze");
+    const gr_array *a = gri_array_of(x, "squeeze");
     if (!a) return gri_invalid(x.graph);
     uint32_t drop = 0;
     for (int i = 0; i < a->ndim && axes.n < 0; i++)
         if (a->dims[i] == 1) drop |= 1u << i;
     for (int i = 0; i < axes.n; i++) {
-        const int axis = check_axis(x, "squeeze", i < GR_MAX_NDIM ? axes.axis[i] : a->ndim, a->ndim);
+        const int axis = gri_check_axis(x, "squeeze", i < GR_MAX_NDIM ? axes.axis[i] : a->ndim, a->ndim);
         if (axis < 0) return gri_invalid(x.graph);
         if (a->dims[axis] != 1 || drop >> axis & 1) {
             gri_fail_about(x.graph, a->dims[axis] != 1 ? GR_ERR_SHAPE : GR_ERR_AXIS,
@@ -471,8 +471,8 @@ gr_tensor gr_squeeze(gr_tensor x, gr_axes axes)
 
 gr_tensor gr_unsqueeze(gr_tensor x, int axis)
 {
-    const gr_array *a = array_of(x, "unsqueeze");
-    const int at = a ? check_axis(x, "unsqueeze", axis, a->ndim + 1) : -1;
+    const gr_array *a = gri_array_of(x, "unsqueeze");
+    const int at = a ? gri_check_axis(x, "unsqueeze", axis, a->ndim + 1) : -1;
     if (at < 0) return gri_invalid(x.graph);
     if (a->ndim == GR_MAX_NDIM) {
         gri_fail(x.graph, GR_ERR_NDIM, "unsqueeze: the operand has %d axes already", GR_MAX_NDIM);

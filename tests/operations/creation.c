@@ -53,6 +53,18 @@ static double f_uniform(double i) { return -1 + 4 * uniform_number((int64_t)i); 
 static double f_normal(double i) { return 0.5 + 2 * normal_number((int64_t)i); }
 static double f_bernoulli(double i) { return uniform_number((int64_t)i) < 0.3; }
 
+/* Both ends of n numbers are exact. */
+static void expect_linspace(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)n, (void)x;
+    const int64_t count = count_of(c->to);
+    y->shape = (gr_shape)S(count);
+    for (int64_t e = 0; e < count; e++)
+        y->v[e] = -1.5 + (count > 1 ? 3.25 * (double)e / (double)(count - 1) : 0);
+    if (count > 1) y->v[count - 1] = 1.75;
+}
+
+BUILD(b_linspace, gr_linspace(g, type, count_of(c->to), -1.5, 1.75))
 BUILD(b_full, gr_full(g, type, c->to, 2.5))
 BUILD(b_arange, gr_arange(g, type, count_of(c->to), 1.5, -0.25))
 BUILD(b_uniform, (gr_seed(g, RANDOM_SEED), gr_uniform(g, type, c->to, -1, 3)))
@@ -67,6 +79,7 @@ const row creation_rows[] = {
     {USE(bernoulli, "", creation_cases, expect_creation), .formula1 = f_bernoulli,
      .not_differentiable = random_reason, .typed = true, .result = GR_BOOL},
     {USE(full, "", creation_cases, expect_creation), .formula1 = f_full, .not_differentiable = random_reason},
+    {USE(linspace, "", creation_cases, expect_linspace), .not_differentiable = random_reason},
     {USE(normal, "", creation_cases, expect_creation), .formula1 = f_normal,
      .not_differentiable = random_reason},
     {USE(uniform, "", creation_cases, expect_creation), .formula1 = f_uniform,

@@ -1,6 +1,20 @@
 /* What the families of the table of operations share: arrays, cases, what is expected of the usual kinds. */
 #include "table.h"
 
+/* clang-format off */
+const row *const families[] = {
+    elementwise_rows,
+    activation_rows,
+    reduction_rows,
+    movement_rows,
+    linalg_rows,
+    creation_rows,
+    neural_rows,
+    loss_rows,
+    NULL,
+};
+/* clang-format on */
+
 int64_t count_of(gr_shape s)
 {
     int64_t n = 1;

@@ -41,6 +41,9 @@ typedef struct test_case {
     int64_t low;
     double number;
     gr_shape to;
+    const void *options; /* of the operation */
+    gr_shape before, after; /* of a padding */
+    const char *text;       /* subscripts */
 } test_case;
 
 typedef struct row row;
@@ -68,6 +71,12 @@ struct row {
     double layout_tolerance; /* in units of eps max(1, |y|); 0: 1 */
     bool composed;           /* of other operations: there is no primitive of this name */
     bool tied_when_repeated; /* has a kink where elements are equal: no differences on expanded operands */
+    /* If there are any, `gap` is kept from these and not from 0; they are more than 3 gaps apart. */
+    int n_kinks;
+    double kinks[8];
+    /* Changes the values of operands, as to make a matrix that has an inverse; they are to be numbers of f32. */
+    void (*arrange)(const test_case *c, int n, array *x);
+    bool regular; /* equal rows of a matrix have no inverse: it is expanded along leading axes only */
     /* Changes the shapes that the case gives to operands. */
     void (*reshape_operands)(const test_case *c, array *x);
 };
@@ -97,10 +106,16 @@ struct row {
 
 /* The rows of each family; the last one has no name. */
 extern const row elementwise_rows[];
+extern const row activation_rows[];
 extern const row reduction_rows[];
 extern const row movement_rows[];
 extern const row linalg_rows[];
 extern const row creation_rows[];
+extern const row loss_rows[];
+extern const row neural_rows[];
+
+/* All of them; ends with NULL. */
+extern const row *const families[];
 
 /* ---- What families share: cases, and what is expected ---- */
 
@@ -126,6 +141,19 @@ const gr_op *find_op(const char *name);
         (void)g, (void)x, (void)c, (void)type;                                               \
         return EXPRESSION;                                                                   \
     }
+
+/* What is expected of each element v of one operand. */
+#define EXPECT1(NAME, EXPRESSION)                                                       \
+    static void NAME(const row *r, const test_case *c, int n, const array *x, array *y) \
+    {                                                                                   \
+        (void)r, (void)c, (void)n;                                                      \
+        y->shape = x->shape;                                                            \
+        for (int64_t e = 0; e < count_of(x->shape); e++) {                              \
+            const double v = x->v[e];                                                   \
+            y->v[e] = EXPRESSION;                                                       \
+        }                                                                               \
+    }
+#define KINKS(...) .gap = 0.05, .n_kinks = GR_COUNT_(double, __VA_ARGS__), .kinks = {__VA_ARGS__}
 
 #define UNARY(NAME, FORMULA)                                                                                \
     .name = #NAME, .operands = "f", .cases = unary_cases, .unary = gr_##NAME, .expect = expect_elementwise, \

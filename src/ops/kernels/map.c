@@ -12,6 +12,13 @@ enum {
     BLOCK = 256             /* elements of a repeated operand that are written down for a long row */
 };
 
+/* Writes BLOCK copies of one element: what there is, behind itself, over and over. */
+static void repeat(void *block, const void *from, size_t element)
+{
+    memcpy(block, from, element);
+    for (size_t n = 1; n < BLOCK; n *= 2) memcpy((char *)block + n * element, block, n * element);
+}
+
 /* One row. Loops are vectorised for neighbours one apart: for a long row an operand that is repeated is
    written down, as far as it stays in the nearest cache, and the row is taken in pieces of that. */
 static void run_row(gri_loop *loop, const void *parameter, int64_t n, int n_arrays, void *const *p,
@@ -33,8 +40,7 @@ static void run_row(gri_loop *loop, const void *parameter, int64_t n, int n_arra
     for (int i = 0; i < n_arrays; i++) {
         steps[i] = 1;
         at[i] = i > 0 && s[i] == 0 ? block[i] : p[i];
-        for (size_t k = 0; at[i] == block[i] && k < BLOCK; k++)
-            memcpy((char *)block[i] + k * element[i], p[i], element[i]);
+        if (at[i] == block[i]) repeat(block[i], p[i], element[i]);
     }
     for (int64_t done = 0; done < n; done += BLOCK) {
         loop(n - done < BLOCK ? n - done : BLOCK, at, steps, parameter);

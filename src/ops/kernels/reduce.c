@@ -119,17 +119,29 @@ static int64_t offset_of(const axes_list *list, int n, int64_t index)
         for (int64_t j = 0; j < n; j++) ((T *)r->out->data)[out_index + j] = (T)total[j];                  \
     }
 
-#define PLUS(R, X)   ((R) + (X))
-#define LARGER(R, X) ((X) > (R) || (X) != (X) ? (X) : (R))
+#define PLUS(R, X)    ((R) + (X))
+#define TIMES(R, X)   ((R) * (X))
+#define LARGER(R, X)  ((X) > (R) || (X) != (X) ? (X) : (R))
+#define SMALLER(R, X) ((X) < (R) || (X) != (X) ? (X) : (R))
+#define OR(R, X)      ((uint8_t)((R) | ((X) != 0)))
+#define AND(R, X)     ((uint8_t)((R) & ((X) != 0)))
 /* i32 sums wrap around, as arithmetic on i32 does; addition of uint64_t does so without being undefined. */
 #define PLUS_I32(R, X) ((R) + (X))
 
 FOLDS(sum_f32, float, double, 0.0, PLUS)
 FOLDS(sum_f64, double, double, 0.0, PLUS)
 FOLDS(sum_i32, int32_t, int64_t, 0, PLUS_I32)
+FOLDS(prod_f32, float, double, 1.0, TIMES)
+FOLDS(prod_f64, double, double, 1.0, TIMES)
+FOLDS(prod_i32, int32_t, uint32_t, 1, TIMES)
 FOLDS(max_f32, float, float, -INFINITY, LARGER)
 FOLDS(max_f64, double, double, (double)-INFINITY, LARGER)
 FOLDS(max_i32, int32_t, int32_t, INT32_MIN, LARGER)
+FOLDS(min_f32, float, float, INFINITY, SMALLER)
+FOLDS(min_f64, double, double, (double)INFINITY, SMALLER)
+FOLDS(min_i32, int32_t, int32_t, INT32_MAX, SMALLER)
+FOLDS(any_bool, uint8_t, uint8_t, 0, OR)
+FOLDS(all_bool, uint8_t, uint8_t, 1, AND)
 
 static void one_task(void *arg, int64_t task)
 {
@@ -179,25 +191,30 @@ static void reduce(gri_threads *threads, const gr_array *out, const gr_array *in
         gri_threads_run(threads, tasks, task, &r);
 }
 
-void gri_reduce_sum(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes)
-{
-    if (in->type == GR_F32)
-        reduce(threads, out, in, axes, sum_f32_one, sum_f32_strip);
-    else if (in->type == GR_F64)
-        reduce(threads, out, in, axes, sum_f64_one, sum_f64_strip);
-    else
-        reduce(threads, out, in, axes, sum_i32_one, sum_i32_strip);
-}
+/* The reductions of numbers: f32, f64, i32. */
+#define REDUCE_NUMBERS(NAME)                                                                             \
+    void gri_reduce_##NAME(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes) \
+    {                                                                                                    \
+        if (in->type == GR_F32)                                                                          \
+            reduce(threads, out, in, axes, NAME##_f32_one, NAME##_f32_strip);                            \
+        else if (in->type == GR_F64)                                                                     \
+            reduce(threads, out, in, axes, NAME##_f64_one, NAME##_f64_strip);                            \
+        else                                                                                             \
+            reduce(threads, out, in, axes, NAME##_i32_one, NAME##_i32_strip);                            \
+    }
+REDUCE_NUMBERS(sum)
+REDUCE_NUMBERS(prod)
+REDUCE_NUMBERS(max)
+REDUCE_NUMBERS(min)
 
-void gri_reduce_max(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes)
-{
-    if (in->type == GR_F32)
-        reduce(threads, out, in, axes, max_f32_one, max_f32_strip);
-    else if (in->type == GR_F64)
-        reduce(threads, out, in, axes, max_f64_one, max_f64_strip);
-    else
-        reduce(threads, out, in, axes, max_i32_one, max_i32_strip);
-}
+/* Those of masks. */
+#define REDUCE_MASKS(NAME)                                                                               \
+    void gri_reduce_##NAME(gri_threads *threads, const gr_array *out, const gr_array *in, uint32_t axes) \
+    {                                                                                                    \
+        reduce(threads, out, in, axes, NAME##_bool_one, NAME##_bool_strip);                              \
+    }
+REDUCE_MASKS(any)
+REDUCE_MASKS(all)
 
 /* ---- Along the last axis ---- */
 
@@ -298,6 +315,27 @@ static int clamp(int exponent) { return exponent < -1000 ? -1000 : exponent > 10
 NORM_KERNELS(f32, float)
 NORM_KERNELS(f64, double)
 
+/* Where the first of the largest, or smallest, elements of a row is; a NaN goes before all numbers. */
+#define ARG_KERNEL(NAME, T, BETTER)                                          \
+    static void NAME(const rows_plan *p, int64_t row, int64_t offset)        \
+    {                                                                        \
+        const T *x = (const T *)p->in->data + offset;                        \
+        T best = x[0];                                                       \
+        int64_t at = 0;                                                      \
+        for (int64_t i = 1; i < p->n; i++) {                                 \
+            const T v = x[i * p->s];                                         \
+            if (v BETTER best || (v != v && best == best)) best = v, at = i; \
+        }                                                                    \
+        ((int32_t *)p->out->data)[row] = (int32_t)at;                        \
+    }
+#define ARG_KERNELS(NAME, BETTER)           \
+    ARG_KERNEL(NAME##_f32, float, BETTER)   \
+    ARG_KERNEL(NAME##_f64, double, BETTER)  \
+    ARG_KERNEL(NAME##_i32, int32_t, BETTER) \
+    ARG_KERNEL(NAME##_bool, uint8_t, BETTER)
+ARG_KERNELS(argmax, >)
+ARG_KERNELS(argmin, <)
+
 static void rows_task(void *arg, int64_t task)
 {
     const rows_plan *p = arg;
@@ -340,3 +378,13 @@ void gri_norm(gri_threads *threads, const gr_array *out, const gr_array *in)
 {
     run_rows(threads, out, in, in->type == GR_F32 ? norm_f32 : norm_f64);
 }
+
+#define ARG_REDUCTION(NAME)                                                                                \
+    void gri_##NAME(gri_threads *threads, const gr_array *out, const gr_array *in)                         \
+    {                                                                                                      \
+        static row_kernel *const kernels[] = {                                                             \
+            [GR_F32] = NAME##_f32, [GR_F64] = NAME##_f64, [GR_I32] = NAME##_i32, [GR_BOOL] = NAME##_bool}; \
+        run_rows(threads, out, in, kernels[in->type]);                                                     \
+    }
+ARG_REDUCTION(argmax)
+ARG_REDUCTION(argmin)
