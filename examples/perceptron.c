@@ -141,8 +141,8 @@ static double answer_at(double x1, double x2, void *user)
 static bool draw(const char *directory, composite *c)
 {
     char path[4096];
-    const plot_class classes[] = {{"0", (double[]){0, 1}, (double[]){0, 1}, 2},
-                                  {"1", (double[]){0, 1}, (double[]){1, 0}, 2}};
+    const plot_class classes[] = {{.label = "0", .x = (double[]){0, 1}, .y = (double[]){0, 1}, .n = 2},
+                                  {.label = "1", .x = (double[]){0, 1}, .y = (double[]){1, 0}, .n = 2}};
     const plot_regions_options options = {.title = "XOR = AND(NAND, OR): two lines and what is between them",
                                           .x_label = "x1",
                                           .y_label = "x2",

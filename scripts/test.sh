@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 require compiler c++ cmake build-tool dot
 
 # A test that hangs must not hold up the rest for long.
-seconds_per_test=300
+seconds_per_test=600
 
 build_and_test() {
     say "$1: building into build/$1"

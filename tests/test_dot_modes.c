@@ -402,7 +402,7 @@ static void test_around_in_a_recurrence(void)
     const gr_tensor w = scalar_param(g, "w", 0.5);
     gr_tensor h = gr_named(gr_constant(g, GR_F64, GR_SCALAR, NULL), "h0"), steps[5];
     for (int i = 0; i < 5; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "h%d", i + 1);
         h = steps[i] = gr_named(gr_tanh(gr_mul(h, w)), name);
     }

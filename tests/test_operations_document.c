@@ -351,12 +351,22 @@ static void put_kinks(text *t, const char *kinks, const char *name)
 
 /* ---- Headers ---- */
 
-static const row *row_of(const char *name)
+static const row *row_named(const char *name, size_t length)
 {
     for (const row *const *family = families; *family; family++)
         for (const row *r = *family; r->name; r++)
-            if (!strcmp(r->name, name)) return r;
+            if (strlen(r->name) == length && !memcmp(r->name, name, length)) return r;
     return NULL;
+}
+
+/* Its own row, or, for the form with options, that of the form without. */
+static const row *row_of(const char *name)
+{
+    static const char suffix[] = "_with";
+    const size_t length = strlen(name), tail = strlen(suffix);
+    const row *found = row_named(name, length);
+    const bool options = length > tail && !strcmp(name + length - tail, suffix);
+    return found || !options ? found : row_named(name, length - tail);
 }
 
 /* Takes the text of a comment out of it: the marks go, and the stars of its lines. */
@@ -485,19 +495,25 @@ static void read_header(reader *r, const char *source)
     flush_common(r);
 }
 
+static void read_topic(reader *r, const char *name, int length)
+{
+    char path[LINE];
+    snprintf(path, sizeof path, INCLUDE_DIRECTORY "/gradus/%.*s", length, name);
+    char *source = read_file(path);
+    read_header(r, source);
+    free(source);
+}
+
 /* The headers that ops.h includes, and that of losses. */
 static void read_headers(reader *r)
 {
+    static const char include[] = "#include \"gradus/";
     char *list = read_file(INCLUDE_DIRECTORY "/gradus/ops.h");
-    char path[LINE], name[NAMES];
-    for (const char *p = list; (p = strstr(p, "#include \"gradus/")) != NULL; p++) {
-        const char *from = p + strlen("#include \"gradus/");
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(from, "\""), from);
-        snprintf(path, sizeof path, INCLUDE_DIRECTORY "/gradus/%s", name);
-        char *source = read_file(path);
-        read_header(r, source);
-        free(source);
+    for (const char *p = list; (p = strstr(p, include)) != NULL; p++) {
+        const char *name = p + strlen(include);
+        read_topic(r, name, (int)strcspn(name, "\""));
     }
+    read_topic(r, "loss.h", (int)strlen("loss.h"));
     free(list);
 }
 

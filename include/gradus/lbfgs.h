@@ -109,7 +109,8 @@ GR_API gr_status gr_lbfgs_minimize(gr_graph *g, gr_loss_function *loss, void *us
 typedef struct gr_lbfgs gr_lbfgs;
 GR_API gr_lbfgs *gr_lbfgs_create(gr_graph *g, const gr_lbfgs_options *options);
 GR_API gr_status gr_lbfgs_run(gr_lbfgs *lbfgs, gr_loss_function *loss, void *user, gr_lbfgs_result *result);
-/* Frees its memory before the graph ends. Every later call with it is GR_ERR_STATE. */
+/* Frees its memory before the graph ends. Every later call with it is GR_ERR_STATE; so is any call, but asking, by the
+   loss or on_step of its own run. */
 GR_API gr_status gr_lbfgs_release(gr_lbfgs *lbfgs);
 
 /* What goes on from run to run: `pairs` rows of two kept tensors of f64, [history, elements of all parameters], of which

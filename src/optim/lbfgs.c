@@ -35,6 +35,7 @@ struct gr_lbfgs {
     gr_tensor vectors;    /* [4, size] */
     gr_tensor changes, gradient_changes;
     gr_lbfgs_state state;
+    bool running; /* a function of the user may be on the stack */
 };
 
 const char *gr_lbfgs_stop_text(gr_lbfgs_stop stop)
@@ -235,6 +236,7 @@ static gr_status check_usable(const gr_lbfgs *l)
     if (!l) return GR_ERR_HANDLE;
     if (l->graph->status != GR_OK) return l->graph->status;
     if (!l->held) return gri_fail(l->graph, GR_ERR_STATE, "%s: it was released", what);
+    if (l->running) return gri_fail(l->graph, GR_ERR_STATE, "%s: called in its own run", what);
     return GR_OK;
 }
 
@@ -242,6 +244,7 @@ gr_status gr_lbfgs_release(gr_lbfgs *l)
 {
     if (!l) return GR_ERR_HANDLE;
     if (!l->held) return gri_fail(l->graph, GR_ERR_STATE, "%s: it was released before", what);
+    if (l->running) return gri_fail(l->graph, GR_ERR_STATE, "%s: released in its own run", what);
     const gr_status status = gri_check_no_walk(l->graph, what);
     if (status == GR_OK) release_contents(l);
     return status;
@@ -699,7 +702,10 @@ gr_status gr_lbfgs_run(gr_lbfgs *l, gr_loss_function *loss, void *user, gr_lbfgs
     if (status == GR_OK) status = gri_check_no_walk(l->graph, what);
     if (status != GR_OK) return status;
     if (!loss) return gri_fail(l->graph, GR_ERR_ARGUMENT, "%s: there is no loss: NULL", what);
-    return go(l, loss, user, to);
+    l->running = true;
+    status = go(l, loss, user, to);
+    l->running = false;
+    return status;
 }
 
 gr_status gr_lbfgs_minimize(gr_graph *g, gr_loss_function *loss, void *user, const gr_lbfgs_options *options,
