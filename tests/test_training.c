@@ -104,7 +104,7 @@ static void train(rig *r, int steps)
                 gr_optimizer_step(o);
                 gr_optimizer_set_rate_factor(o, 1 / (1 + 0.01 * (double)r->counts[0]));
                 gr_optimizer_set_group_rate(o, gr_optimizer_group_count(o) - 1, 0.99 * last.rate);
-                gr_optimizer_set_group_decay(o, 0, 0.01 * r->sum, last.decay);
+                gr_optimizer_set_group_decay(o, 0, 0.01 * r->sum, gr_optimizer_group(o, 0).decay);
             }
             r->counts[k]++;
             r->sum = 0.5 * r->sum + gr_item(loss);
