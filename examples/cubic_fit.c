@@ -9,6 +9,7 @@
  *     cubic_fit [--out DIR]         writes cubic_sizes.svg, cubic_epochs.svg, cubic_softplus.svg and cubic_loss.svg there
  */
 #include <gradus.h>
+#include "support/cubic.h"
 #include "support/options.h"
 #include "support/plot.h"
 
@@ -17,9 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POINTS = 20, CURVE = 121, EPOCHS = 10000, SNAPSHOTS = 4, NETS = 6 };
+enum { POINTS = CUBIC_POINTS, CURVE = CUBIC_CURVE, EPOCHS = 10000, SNAPSHOTS = 4, NETS = 6 };
 static const int shown[SNAPSHOTS] = {1000, 3000, 5000, 10000};
-static const double lowest = -131, highest = 223, noise = 50;
 
 typedef struct setting {
     const char *name;
@@ -38,38 +38,12 @@ static const setting settings[NETS] = {
     {"1-5-5-1, softplus, not scaled", 4, {1, 5, 5, 1}, gr_softplus, false, false},
 };
 
-typedef struct data {
-    double x[POINTS], y[POINTS];    /* what is seen */
-    double at[CURVE], truth[CURVE]; /* what is to be found */
-} data;
-
 /* What the training of one net leaves. */
 typedef struct outcome {
     double curve[SNAPSHOTS][CURVE]; /* in the units of y */
     double loss[EPOCHS];            /* mean square, of scaled targets */
     double error;                   /* root of the mean square distance from the truth */
 } outcome;
-
-static double cubic(double x) { return 10 + x * (5 + x * (4 + x * 6)); }
-
-/* Keras's random_uniform. */
-static gr_status small_uniform(gr_tensor w) { return gr_init_uniform(w, -0.05, 0.05); }
-
-static void make_data(data *d)
-{
-    gr_graph *g = gr_graph_create(NULL);
-    gr_seed(g, 3);
-    gr_read(gr_uniform(g, GR_F64, GR_SHAPE(POINTS), -noise, noise), d->y, POINTS);
-    for (int i = 0; i < POINTS; i++) {
-        d->x[i] = -3 + 6.0 * i / (POINTS - 1);
-        d->y[i] += cubic(d->x[i]);
-    }
-    for (int i = 0; i < CURVE; i++) {
-        d->at[i] = -3 + 6.0 * i / (CURVE - 1);
-        d->truth[i] = cubic(d->at[i]);
-    }
-    gr_graph_destroy(g);
-}
 
 /* x: [n, 1] -> [n, 1] */
 static gr_tensor predict(const setting *s, gr_mlp net, gr_tensor x)
@@ -84,10 +58,11 @@ static void read_curve(const setting *s, gr_mlp net, gr_tensor at, double curve[
     gr_no_grad_begin(g);
     gr_read(predict(s, net, at), curve, CURVE);
     gr_no_grad_end(g);
-    for (int i = 0; i < CURVE && s->scaled; i++) curve[i] = lowest + (highest - lowest) * curve[i];
+    for (int i = 0; i < CURVE && s->scaled; i++)
+        curve[i] = cubic_lowest + (cubic_highest - cubic_lowest) * curve[i];
 }
 
-static void measure(const data *d, outcome *o)
+static void measure(const cubic_data *d, outcome *o)
 {
     o->error = 0;
     for (int i = 0; i < CURVE; i++) {
@@ -97,14 +72,15 @@ static void measure(const data *d, outcome *o)
     o->error = sqrt(o->error);
 }
 
-static bool train(const setting *s, const data *d, outcome *o)
+static bool train(const setting *s, const cubic_data *d, outcome *o)
 {
-    const double scale = highest - lowest;
+    const double scale = cubic_highest - cubic_lowest;
     double targets[POINTS];
-    for (int i = 0; i < POINTS; i++) targets[i] = s->scaled ? (d->y[i] - lowest) / scale : d->y[i];
+    for (int i = 0; i < POINTS; i++) targets[i] = s->scaled ? (d->y[i] - cubic_lowest) / scale : d->y[i];
     gr_graph *g = gr_graph_create(NULL);
     gr_seed(g, 7);
-    const gr_mlp net = gr_mlp_create(g, "", GR_F64, s->n_sizes, s->sizes, s->activation, small_uniform);
+    const gr_mlp net = gr_mlp_create(g, "", GR_F64, s->n_sizes, s->sizes, s->activation,
+                                     gr_init_small_uniform);
     const gr_tensor x = gr_constant(g, GR_F64, GR_SHAPE(POINTS, 1), d->x);
     const gr_tensor t = gr_constant(g, GR_F64, GR_SHAPE(POINTS, 1), targets);
     const gr_tensor at = gr_constant(g, GR_F64, GR_SHAPE(CURVE, 1), d->at);
@@ -141,7 +117,7 @@ static bool say(bool written, const char *path)
 }
 
 /* n curves over the cubic and its points. */
-static bool draw_fits(const char *directory, const char *file, const char *title, const data *d, int n,
+static bool draw_fits(const char *directory, const char *file, const char *title, const cubic_data *d, int n,
                       const char *const *names, const double *const *curves)
 {
     char path[4096];
@@ -174,7 +150,7 @@ static bool draw_losses(const char *directory, const outcome *o)
     return say(plot_write(path, &options, NETS, series), path);
 }
 
-static bool draw(const char *directory, const data *d, const outcome *o)
+static bool draw(const char *directory, const cubic_data *d, const outcome *o)
 {
     const char *const sizes[] = {settings[0].name, settings[1].name, settings[2].name, settings[3].name};
     const double *const by_size[] = {o[0].curve[3], o[1].curve[3], o[2].curve[3], o[3].curve[3]};
@@ -191,11 +167,11 @@ static bool draw(const char *directory, const data *d, const outcome *o)
 
 int main(int argc, char **argv)
 {
-    static data d;
+    static cubic_data d;
     static outcome outcomes[NETS];
     const char *out = NULL;
     if (!options_read("cubic_fit", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
-    make_data(&d);
+    cubic_make(&d);
     puts("Mean square error after so many epochs, and how far the curve is from the cubic at last (noise: up "
          "to 50):");
     printf("  %-30s", "");

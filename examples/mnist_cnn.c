@@ -17,6 +17,7 @@
  */
 #include <gradus.h>
 #include "support/fashion_mnist.h"
+#include "support/options.h"
 #include "support/plot.h"
 
 #include <errno.h>
@@ -77,34 +78,6 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- Options and data ---- */
-
-static bool read_count(const char *text, int64_t least, int64_t *value)
-{
-    char *end;
-    errno = 0;
-    const long long n = strtoll(text, &end, 10);
-    *value = n;
-    return *text && !*end && errno == 0 && n >= least && n <= INT32_MAX;
-}
-
-static bool read_option(settings *s, const char *name, const char *value)
-{
-    char *end;
-    if (!value) return false;
-    if (strcmp(name, "--epochs") == 0) return read_count(value, 1, &s->epochs);
-    if (strcmp(name, "--channels") == 0) return read_count(value, 1, &s->channels);
-    if (strcmp(name, "--batch") == 0) return read_count(value, 2, &s->batch);
-    if (strcmp(name, "--seed") == 0) return read_count(value, 0, &s->seed);
-    if (strcmp(name, "--threads") == 0) return read_count(value, 1, &s->threads);
-    if (strcmp(name, "--limit") == 0) return read_count(value, 2, &s->limit);
-    if (strcmp(name, "--data") == 0) return (s->data = value) != NULL;
-    if (strcmp(name, "--out") == 0) return (s->out = value) != NULL;
-    if (strcmp(name, "--lr") != 0) return false;
-    s->rate = strtod(value, &end);
-    return *value && !*end && s->rate >= 0 && s->rate < 1e6;
-}
-
 static bool read_options(settings *s, int argc, char **argv)
 {
     *s = (settings){.epochs = 8,
@@ -114,38 +87,18 @@ static bool read_options(settings *s, int argc, char **argv)
                     .threads = gr_processor_count(),
                     .rate = 2e-3,
                     .out = "."};
-    for (int i = 1; i < argc; i += 2) {
-        if (read_option(s, argv[i], argv[i + 1])) continue;
-        fprintf(
-            stderr,
-            "mnist_cnn: cannot use %s %s\n"
-            "usage: mnist_cnn [--epochs N] [--channels N] [--lr RATE] [--batch N] [--seed N] [--threads N]\n"
-            "                 [--data DIR | --data none] [--limit N] [--out DIR]\n",
-            argv[i], argv[i + 1] ? argv[i + 1] : "");
-        return false;
-    }
-    return true;
-}
-
-static bool load_images(gr_graph *g, const settings *s, image_set *set)
-{
-    enum { MADE_TRAIN = 10000, MADE_TEST = 2000 };
-    char message[IMAGE_SET_MESSAGE_BYTES] = "no data wanted";
-    const bool wanted = !s->data || strcmp(s->data, "none") != 0;
-    if (!wanted || !image_set_load(g, s->data, set, message)) {
-        const bool make = !wanted || !s->data;
-        if (make) printf("%s: training on images that this program makes itself\n", message);
-        if (!make || !image_set_make((uint64_t)s->seed, MADE_TRAIN, MADE_TEST, set, message)) {
-            fprintf(stderr, "mnist_cnn: %s\n", message);
-            return false;
-        }
-    }
-    if (s->limit && s->limit < set->train_labels.count) { /* the first ones */
-        set->train_images.count = s->limit * IMAGE_PIXELS;
-        set->train_images.shape.dims[0] = set->train_labels.shape.dims[0] = set->train_labels.count =
-            s->limit;
-    }
-    return true;
+    const option options[] = {
+        {"epochs", "N", .count = &s->epochs, .least = 1},
+        {"channels", "N", .count = &s->channels, .least = 1},
+        {"lr", "RATE", .number = &s->rate},
+        {"batch", "N", .count = &s->batch, .least = 2}, /* of one sample there is no variance */
+        {"seed", "N", .count = &s->seed},
+        {"threads", "N", .count = &s->threads, .least = 1},
+        {"data", "DIR", .text = &s->data},
+        {"limit", "N", .count = &s->limit, .least = 2},
+        {"out", "DIR", .text = &s->out},
+    };
+    return options_read("mnist_cnn", argc, argv, (int)(sizeof options / sizeof *options), options);
 }
 
 /* ---- The network ---- */
@@ -493,7 +446,8 @@ int main(int argc, char **argv)
         return 1;
     }
     image_set set = {.made = NULL};
-    const bool done = load_images(g, &s, &set) && run(g, &s, &set);
+    const bool done = image_set_obtain(g, "mnist_cnn", s.data, (uint64_t)s.seed, s.limit, &set) &&
+                      run(g, &s, &set);
     image_set_free(&set);
     gr_graph_destroy(g);
     return done ? 0 : 1;

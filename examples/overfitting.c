@@ -2,12 +2,13 @@
  * Overfitting and its three cures, on the cubic of cubic_fit: penalties, early stopping, dropout.
  *
  * A 1-10-15-1 network of sigmoids sees 20 points with noise of up to 50, and has time for 10000 epochs: enough to learn the noise
- * by heart. What it ought to learn is measured at 100 points of the cubic itself, which early stopping may look at, and
+ * by heart. What it ought to learn is measured at 121 points of the cubic itself, which early stopping may look at, and
  * the others may not.
  *
  *     overfitting [--out DIR]         writes overfitting.svg (the curves) and overfitting_loss.svg there
  */
 #include <gradus.h>
+#include "support/cubic.h"
 #include "support/options.h"
 #include "support/plot.h"
 
@@ -16,9 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POINTS = 20, CURVE = 100, EPOCHS = 10000, CURES = 7 };
-static const double lowest = -131, highest = 223,
-                    noise = 50; /* targets are scaled to [0, 1] by the first two */
+enum { POINTS = CUBIC_POINTS, CURVE = CUBIC_CURVE, EPOCHS = 10000, CURES = 7 };
 
 typedef struct cure {
     const char *name;
@@ -38,10 +37,6 @@ static const cure cures[CURES] = {
     {.name = "dropout 0.5 behind the second layer", .drop = {0, 0.5}},
 };
 
-typedef struct data {
-    double x[POINTS], y[POINTS], at[CURVE], truth[CURVE];
-} data;
-
 typedef struct outcome {
     double curve[CURVE];
     double validation[EPOCHS]; /* mean square distance from the truth, scaled */
@@ -55,32 +50,13 @@ typedef struct model {
     gr_tensor x, t, at, truth;
 } model;
 
-static double cubic(double x) { return 10 + x * (5 + x * (4 + x * 6)); }
-static gr_status small_uniform(gr_tensor w) { return gr_init_uniform(w, -0.05, 0.05); }
-
-static void make_data(data *d)
-{
-    gr_graph *g = gr_graph_create(NULL);
-    gr_seed(g, 3);
-    gr_read(gr_uniform(g, GR_F64, GR_SHAPE(POINTS), -noise, noise), d->y, POINTS);
-    for (int i = 0; i < POINTS; i++) {
-        d->x[i] = -3 + 6.0 * i / (POINTS - 1);
-        d->y[i] += cubic(d->x[i]);
-    }
-    for (int i = 0; i < CURVE; i++) {
-        d->at[i] = -3 + 6.0 * i / (CURVE - 1);
-        d->truth[i] = cubic(d->at[i]);
-    }
-    gr_graph_destroy(g);
-}
-
 static gr_tensor scaled(gr_graph *g, int n, const double *y)
 {
     const gr_tensor t = gr_constant(g, GR_F64, GR_SHAPE(n, 1), y);
-    return gr_keep(gr_scale(gr_add_scalar(t, -lowest), 1 / (highest - lowest)));
+    return gr_keep(gr_scale(gr_add_scalar(t, -cubic_lowest), 1 / (cubic_highest - cubic_lowest)));
 }
 
-static model make_model(gr_graph *g, const cure *c, const data *d)
+static model make_model(gr_graph *g, const cure *c, const cubic_data *d)
 {
     static const int64_t sizes[] = {1, 10, 15, 1};
     model m = {.cure = c,
@@ -90,7 +66,7 @@ static model make_model(gr_graph *g, const cure *c, const data *d)
                .truth = scaled(g, CURVE, d->truth)};
     for (int i = 0; i < 3; i++) {
         const char *const names[] = {"first", "second", "last"};
-        m.layer[i] = gr_linear_create(g, names[i], GR_F64, sizes[i], sizes[i + 1], small_uniform);
+        m.layer[i] = gr_linear_create(g, names[i], GR_F64, sizes[i], sizes[i + 1], gr_init_small_uniform);
     }
     return m;
 }
@@ -145,9 +121,9 @@ static int train(gr_graph *g, const model *m, double validation[EPOCHS])
     return epoch;
 }
 
-static bool try_cure(const cure *c, const data *d, outcome *o)
+static bool try_cure(const cure *c, const cubic_data *d, outcome *o)
 {
-    const double scale = highest - lowest;
+    const double scale = cubic_highest - cubic_lowest;
     gr_graph *g = gr_graph_create(NULL);
     gr_seed(g, 7);
     const model m = make_model(g, c, d);
@@ -155,7 +131,7 @@ static bool try_cure(const cure *c, const data *d, outcome *o)
     o->seen = scale * sqrt(distance(&m, m.x, m.t));
     o->distance = scale * sqrt(distance(&m, m.at, m.truth));
     gr_read(predict(&m, m.at, false), o->curve, CURVE);
-    for (int i = 0; i < CURVE; i++) o->curve[i] = lowest + scale * o->curve[i];
+    for (int i = 0; i < CURVE; i++) o->curve[i] = cubic_lowest + scale * o->curve[i];
     printf("  %-36s %6d  %8.2f  %8.2f\n", c->name, o->epochs, o->seen, o->distance);
     const bool fine = gr_graph_status(g) == GR_OK;
     if (!fine) fprintf(stderr, "overfitting: %s\n", gr_graph_error(g));
@@ -163,7 +139,7 @@ static bool try_cure(const cure *c, const data *d, outcome *o)
     return fine;
 }
 
-static bool draw(const char *directory, const data *d, const outcome *o)
+static bool draw(const char *directory, const cubic_data *d, const outcome *o)
 {
     static double epochs[EPOCHS];
     char fits[4096], losses[4096];
@@ -195,11 +171,11 @@ static bool draw(const char *directory, const data *d, const outcome *o)
 
 int main(int argc, char **argv)
 {
-    static data d;
+    static cubic_data d;
     static outcome outcomes[CURES];
     const char *out = NULL;
     if (!options_read("overfitting", argc, argv, 1, &(option){"out", "DIR", .text = &out})) return 2;
-    make_data(&d);
+    cubic_make(&d);
     printf("  %-36s %6s  %8s  %8s\n", "cure", "epochs", "points", "truth");
     bool fine = true;
     for (int k = 0; k < CURES; k++) fine &= try_cure(&cures[k], &d, &outcomes[k]);

@@ -8,13 +8,15 @@ typedef struct rig {
     gr_optimizer *adam;
     gr_batches *batches;
     gr_tensor counter;
+    int64_t epoch;
+    gr_training_value value;
 } rig;
 
 static rig make_rig(meter *m, size_t size)
 {
     static const uint8_t pixels[2 * N], classes[N];
     const gr_idx images = {GR_SHAPE(N, 2), 2 * N, pixels}, labels = {GR_SHAPE(N), N, classes};
-    rig r = {.g = metered_graph(m, size)};
+    rig r = {.g = metered_graph(m, size), .epoch = 5};
     gr_param(r.g, "w", GR_F32, GR_SHAPE(2, 1), (float[]){1, 2});
     gr_param(r.g, "b", GR_F64, GR_SCALAR, (double[]){3});
     r.adam = gr_adam(r.g, 0.5);
@@ -43,7 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                            .n_batches = 1,
                            .batches = &r.batches,
                            .n_tensors = 1,
-                           .tensors = &r.counter};
+                           .tensors = &r.counter,
+                           .n_values = 1,
+                           .values = &r.value};
+    r.value = (gr_training_value){.name = "epoch", .n = 1, .integers = &r.epoch};
     static sink before; /* the same each time */
     if (!before.bytes) before = state_of(&r, &t);
     gr_safetensors *f = gr_safetensors_parse(r.g, file, n);

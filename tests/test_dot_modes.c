@@ -400,11 +400,11 @@ static void test_around_in_a_recurrence(void)
 {
     gr_graph *g = gr_graph_create(NULL);
     const gr_tensor w = scalar_param(g, "w", 0.5);
-    gr_tensor h = gr_named(gr_constant(g, GR_F64, GR_SCALAR, NULL), "h0"), steps[5];
+    gr_tensor h = gr_named(gr_constant(g, GR_F64, GR_SCALAR, NULL), "h0");
     for (int i = 0; i < 5; i++) {
         char name[16];
         snprintf(name, sizeof name, "h%d", i + 1);
-        h = steps[i] = gr_named(gr_tanh(gr_mul(h, w)), name);
+        h = gr_named(gr_tanh(gr_mul(h, w)), name);
     }
     drawn *d = read_drawing(h, &(gr_dot_options){.around = h, .distance = 5});
     CHECK(node_named(d, "h3") >= 0 && node_named(d, "w") >= 0 && node_named(d, "h2") < 0);
@@ -965,6 +965,7 @@ static void check_refused(gr_tensor root, gr_dot_options options, gr_status expe
     gr_graph_clear_error(root.graph);
 }
 
+/* What each option refuses. Long because it is a list. */
 static void test_options_out_of_range(void)
 {
     gr_graph *g = gr_graph_create(NULL), *h = gr_graph_create(NULL);

@@ -567,6 +567,7 @@ static void test_bad_options(void)
     gr_graph_destroy(g);
 }
 
+/* What groups refuse. Long because it is a list. */
 static void test_bad_groups(void)
 {
     gr_graph *g = gr_graph_create(NULL);

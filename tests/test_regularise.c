@@ -245,6 +245,7 @@ static void refuse_early(gr_graph *g, const gr_early_stopping_options *o, int n,
     expect(g, status, part);
 }
 
+/* What early stopping refuses. Long because it is a list. */
 static void test_early_misuse(void)
 {
     gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);

@@ -863,6 +863,37 @@ static void test_frames(void)
     gr_graph_destroy(g);
 }
 
+/* Name scopes are frames, the same at every position; a scope that is left and entered again is one. */
+static void test_scopes(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    gr_tensor h = scalar_param(g, "w", 0.5);
+    static const char *const scopes[] = {"a & <b>", "c", "a & <b>"};
+    for (int i = 0; i < 3; i++) {
+        gr_name_scope_begin(g, scopes[i]);
+        h = gr_tanh(h);
+        gr_name_scope_end(g);
+    }
+    const gr_steps steps = gr_steps_create(gr_square(h), &(gr_steps_options){.forward = true});
+    gr_graph_reset(g); /* the steps know their scopes */
+    text first = drawing_of(steps, 0, NULL);
+    CHECK(count_of(first.bytes, "subgraph cluster_") == 2);
+    CHECK_TEXT(first.bytes, "graph [label=<a &#38; &#60;b&#62;>, labelloc=t");
+    const char *a = strstr(first.bytes, "subgraph cluster_1 {"),
+               *c = strstr(first.bytes, "subgraph cluster_2 {");
+    const char *third = strstr(first.bytes, "  n3 [");
+    CHECK(a && c && third && a < third && third < c);
+    for (int64_t k = 0; k <= gr_steps_count(steps); k++) {
+        text frame = drawing_of(steps, k, NULL);
+        CHECK(same_layout(first.bytes, frame.bytes));
+        free(frame.bytes);
+    }
+    save(&first, OUT "/scopes.dot");
+    free(first.bytes);
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 static void test_more_drawings(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -920,6 +951,7 @@ int main(void)
     RUN(test_page);
     RUN(test_hostile_page);
     RUN(test_frames);
+    RUN(test_scopes);
     RUN(test_more_drawings);
     RUN(test_same_text_whatever_was_before);
     return TEST_EXIT;

@@ -105,6 +105,7 @@ static gr_tensor block(gr_tensor x, gr_tensor w)
     return gr_add(x, in_scope("mlp", layer, h, gr_param_find(x.graph, "v")));
 }
 
+/* One model, and all that its table says of scopes in scopes. Long because it is a list. */
 static void test_nested_scopes(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -247,6 +248,15 @@ static void test_steps_of_a_sequence(void)
                "\nconstant ×2  f32 [2, 1]           –      –     16  inputs, differentiable\n");
     gr_named(b, "b");
     CHECK_TEXT(table_of(gr_add(h, gr_add(a, b)), NULL), "\nb            f32 [2, 1] ");
+    /* And what they were made by, if by an operation on other tensors. */
+    const gr_tensor c = gr_constant(g, GR_F32, GR_SHAPE(2), NULL),
+                    made[] = {c, gr_ones(g, GR_F32, GR_SHAPE(2)), gr_exp(c), gr_exp(c), gr_sin(c)};
+    h = zeros(g, "p", GR_SHAPE(2));
+    for (int i = 0; i < 5; i++) h = gr_add(h, made[i]);
+    const char *text = table_of(h, NULL);
+    CHECK_TEXT(text, "\nconstant ×2 ");
+    CHECK_TEXT(text, "\nexp ×2 ");
+    CHECK_TEXT(text, "\nsin ");
     CHECK(gr_graph_status(g) == GR_OK);
     gr_graph_destroy(g);
 }

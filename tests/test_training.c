@@ -23,13 +23,16 @@ typedef struct rig {
     gr_tensor x, y, mean;
     gr_optimizer *optimizer[2];
     gr_batches *batches[2];
+    int64_t counts[2]; /* values of the program */
+    double sum;
+    gr_training_value values[2];
     gr_training training;
 } rig;
 
 /* What decides about a rig, beside the code. */
 typedef struct setup {
     gr_type type;
-    int n_optimizers;
+    int n_optimizers;    /* 2: one for each layer; the first has two groups */
     const gr_rule *rule; /* of the first */
     gr_batches_options options;
     uint64_t seed;
@@ -53,7 +56,10 @@ static rig make_rig(setup s)
     const gr_tensor first[] = {r.net.layers[0].weight, r.net.layers[0].bias},
                     second[] = {r.net.layers[1].weight, r.net.layers[1].bias};
     if (s.n_optimizers == 2) {
-        r.optimizer[0] = gr_optimizer_create(r.g, s.rule, 0.01, NULL, 2, first);
+        const gr_param_group groups[] = {
+            {.n = 1, .params = first, .rate = 0.01, .weight_decay = 0.1, .decay = GR_DECAY_DECOUPLED},
+            {.n = 1, .params = first + 1, .rate = 0.02}};
+        r.optimizer[0] = gr_optimizer_create_groups(r.g, s.rule, NULL, 2, groups);
         r.optimizer[1] = gr_optimizer_create(r.g, &gr_rule_momentum, 0.02, NULL, 2, second);
     } else {
         r.optimizer[0] = gr_optimizer_create(r.g, s.rule, 0.01, NULL, 0, NULL);
@@ -70,7 +76,11 @@ static const gr_training *training_of(rig *r)
                                 .n_batches = 2,
                                 .batches = r->batches,
                                 .n_tensors = 1,
-                                .tensors = &r->mean};
+                                .tensors = &r->mean,
+                                .n_values = 2,
+                                .values = r->values};
+    r->values[0] = (gr_training_value){.name = "counts", .n = 2, .integers = r->counts};
+    r->values[1] = (gr_training_value){.name = "sum", .n = 1, .numbers = &r->sum};
     return &r->training;
 }
 
@@ -89,9 +99,15 @@ static void train(rig *r, int steps)
             gr_clear_grads(r->g);
             gr_backward(loss);
             for (int n = 0; n < 2 && r->optimizer[n]; n++) {
-                gr_optimizer_step(r->optimizer[n]);
-                gr_optimizer_set_rate(r->optimizer[n], 0.99 * gr_optimizer_rate(r->optimizer[n]));
+                gr_optimizer *o = r->optimizer[n];
+                const gr_param_group last = gr_optimizer_group(o, gr_optimizer_group_count(o) - 1);
+                gr_optimizer_step(o);
+                gr_optimizer_set_rate_factor(o, 1 / (1 + 0.01 * (double)r->counts[0]));
+                gr_optimizer_set_group_rate(o, gr_optimizer_group_count(o) - 1, 0.99 * last.rate);
+                gr_optimizer_set_group_decay(o, 0, 0.01 * r->sum, gr_optimizer_group(o, 0).decay);
             }
+            r->counts[k]++;
+            r->sum = 0.5 * r->sum + gr_item(loss);
             gr_write(r->mean, (double[]){0.9 * gr_item(r->mean) + 0.1 * gr_item(loss)}, 1);
             gr_graph_reset(r->g);
         }
@@ -111,9 +127,17 @@ static size_t numbers_of(rig *r, uint64_t *to)
         for (int64_t k = 0; k < gr_count(p); k++, n++) memcpy(&to[n], &(double){GR_AT(p, k)}, 8);
     }
     memcpy(&to[n++], &(double){gr_item(r->mean)}, 8);
+    to[n++] = (uint64_t)r->counts[0], to[n++] = (uint64_t)r->counts[1];
+    memcpy(&to[n++], &r->sum, 8);
     for (int i = 0; i < 2 && r->optimizer[i]; i++) {
         gr_optimizer *o = r->optimizer[i];
-        memcpy(&to[n++], &(double){gr_optimizer_rate(o)}, 8);
+        memcpy(&to[n++], &(double){gr_optimizer_rate_factor(o)}, 8);
+        for (int k = 0; k < gr_optimizer_group_count(o); k++) {
+            const gr_param_group group = gr_optimizer_group(o, k);
+            memcpy(&to[n++], &group.rate, 8);
+            memcpy(&to[n++], &group.weight_decay, 8);
+            to[n++] = group.decay;
+        }
         for (int k = 0; k < gr_optimizer_param_count(o); k++) {
             to[n++] = (uint64_t)gr_optimizer_steps(o, k);
             for (int j = 0; j < gr_optimizer_rule(o)->n_states; j++) {
@@ -178,6 +202,13 @@ static void test_goes_on_bit_for_bit(void)
     check_resumes((setup){.type = GR_F64, .n_optimizers = 2, .rule = &gr_rule_adam, .seed = 6});
     check_resumes((setup){.type = GR_F64, .n_optimizers = 1, .rule = &gr_rule_momentum, .options = drop});
     check_resumes((setup){.type = GR_F32, .n_optimizers = 2, .rule = &gr_rule_sgd, .options = in_order});
+    /* Every rule, whatever it remembers. */
+    static const gr_rule *const rules[] = {
+        &gr_rule_nesterov,        &gr_rule_adagrad,  &gr_rule_rmsprop, &gr_rule_rmsprop_momentum,
+        &gr_rule_rmsprop_centred, &gr_rule_adadelta, &gr_rule_amsgrad, &gr_rule_adamw,
+        &gr_rule_nadam,           &gr_rule_lion};
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        check_resumes((setup){.type = GR_F32, .n_optimizers = 2, .rule = rules[i], .seed = i});
 }
 
 #define PATH "test_training_run.safetensors"
@@ -253,7 +284,12 @@ static void test_names(void)
                                         "model.fc1.weight",
                                         "model.fc2.bias",
                                         "tensor.running mean",
-                                        "optimizer.0.rate",
+                                        "value.counts",
+                                        "value.sum",
+                                        "optimizer.0.factor",
+                                        "optimizer.0.rates",
+                                        "optimizer.0.decays",
+                                        "optimizer.0.decoupled",
                                         "optimizer.0.steps.fc1.weight",
                                         "optimizer.0.m.fc1.weight",
                                         "optimizer.0.v.fc1.bias",
@@ -261,7 +297,7 @@ static void test_names(void)
                                         "batches.0",
                                         "batches.1"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) CHECK(gr_safetensors_find(f, names[i]) >= 0);
-    CHECK(gr_safetensors_count(f) == 1 + 4 + 1 + 2 + 4 + 4 + 2 + 2);
+    CHECK(gr_safetensors_count(f) == 1 + 4 + 1 + 2 + 2 * 4 + 4 + 4 + 2 + 2);
     CHECK(strcmp(gr_safetensors_metadata(f, "optimizer.0"), "adam") == 0);
     CHECK(strcmp(gr_safetensors_metadata(f, "optimizer.1"), "momentum") == 0);
     const gr_tensor steps = gr_safetensors_tensor(r.g, f,
@@ -327,10 +363,18 @@ static void test_other_runs(void)
     gr_training less = *t;
     less.n_tensors = 0;
     is_refused(&r, &less, &b, GR_ERR_NAME, "there is a tensor \"tensor.running mean\", F64 []");
+    less = *t, less.n_values = 1;
+    is_refused(&r, &less, &b, GR_ERR_NAME, "there is a tensor \"value.sum\", F64 [1]");
+    const gr_training_value other_type[] = {t->values[0], {.name = "sum", .n = 1, .integers = r.counts}},
+                            other_count[] = {{.name = "counts", .n = 1, .integers = r.counts}, t->values[1]};
+    less = *t, less.values = other_type;
+    is_refused(&r, &less, &b, GR_ERR_TYPE, "\"value.sum\" is F64 [1] in the file, expected I64 [1]");
+    less = *t, less.values = other_count;
+    is_refused(&r, &less, &b, GR_ERR_SHAPE, "\"value.counts\" is I64 [2] in the file, expected I64 [1]");
     less = *t, less.n_batches = 1;
     is_refused(&r, &less, &b, GR_ERR_NAME, "there is a tensor \"batches.1\", U64 [7]");
     less = *t, less.n_optimizers = 0;
-    is_refused(&r, &less, &b, GR_ERR_NAME, "there is a tensor \"optimizer.0.m.fc1.bias\"");
+    is_refused(&r, &less, &b, GR_ERR_NAME, "there is a tensor \"optimizer.0.decays\"");
     blob_free(&b);
     /* A model alone. */
     CHECK(gr_save_to(r.g, blob_write, &b, NULL) == GR_OK);
@@ -360,11 +404,16 @@ static void test_impossible_numbers(void)
         gr_status status;
         const char *part;
     } cases[] = {
-        {"optimizer.0.rate", 0, UINT64_C(0xBFF0000000000000), GR_ERR_FORMAT, "the rate of optimiser 0 is -1"},
-        {"optimizer.0.rate", 0, UINT64_C(0x7FF8000000000000), GR_ERR_FORMAT,
-         "the rate of optimiser 0 is nan"},
-        {"optimizer.0.rate", 0, UINT64_C(0x7FF0000000000000), GR_ERR_FORMAT,
-         "the rate of optimiser 0 is inf"},
+        {"optimizer.0.rates", 0, UINT64_C(0xBFF0000000000000), GR_ERR_FORMAT,
+         "group 0 of optimiser 0 has the rate -1 and the decay "},
+        {"optimizer.0.rates", 0, UINT64_C(0x7FF8000000000000), GR_ERR_FORMAT, "has the rate nan"},
+        {"optimizer.0.decays", 0, UINT64_C(0x7FF0000000000000), GR_ERR_FORMAT, "the decay inf"},
+        {"optimizer.0.decays", 0, UINT64_C(0x8000000000000001), GR_ERR_FORMAT, "the decay -4.94"},
+        {"optimizer.0.decoupled", 0, 2, GR_ERR_FORMAT, "decoupled 2"},
+        {"optimizer.0.factor", 0, UINT64_C(0xBFF0000000000000), GR_ERR_FORMAT,
+         "the factor of optimiser 0 is -1"},
+        {"optimizer.0.factor", 0, UINT64_C(0xFFF8000000000000), GR_ERR_FORMAT,
+         "the factor of optimiser 0 is "},
         {"optimizer.0.steps.fc2.bias", 0, UINT64_MAX, GR_ERR_FORMAT, "a number of steps below 0 on fc2.bias"},
         {"batches.0", 1, UINT64_C(1) << 32, GR_ERR_ARGUMENT,
          "no batch begins at sample 30 of epoch 4294967296"},
@@ -422,6 +471,17 @@ static void test_refuses_to_save(void)
     cannot_save(r.g, u, GR_ERR_ARGUMENT, "save_training: 2 batches at NULL");
     u = t, u.tensors = NULL;
     cannot_save(r.g, u, GR_ERR_ARGUMENT, "save_training: 1 tensors at NULL");
+    u = t, u.values = NULL;
+    cannot_save(r.g, u, GR_ERR_ARGUMENT, "save_training: 2 values at NULL");
+    const gr_training_value bad[] = {{.name = "x", .n = 1},
+                                     {.name = "x", .n = 1, .numbers = &r.sum, .integers = r.counts},
+                                     {.name = "", .n = 1, .numbers = &r.sum},
+                                     {.n = 1, .numbers = &r.sum},
+                                     {.name = "x", .n = -1, .numbers = &r.sum}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        u = t, u.n_values = 1, u.values = &bad[i];
+        cannot_save(r.g, u, GR_ERR_ARGUMENT, "save_training: value 0 needs a name and one list");
+    }
     u = t, u.optimizers = other.optimizer;
     cannot_save(r.g, u, GR_ERR_GRAPH, "save_training: optimiser 0 belongs to another graph");
     u = t, u.optimizers = &(gr_optimizer *){NULL};

@@ -32,7 +32,8 @@ GR_API gr_tensor gr_prelu(gr_tensor x, gr_tensor slope);
    low > high, NaN: GR_ERR_ARGUMENT. */
 GR_API gr_tensor gr_hardtanh(gr_tensor x);
 GR_API gr_tensor gr_hardtanh_with(gr_tensor x, double low, double high);
-GR_API gr_tensor gr_hardsigmoid(gr_tensor x); /* min(max(x + 3, 0), 6) / 6; derivative 1/6 inside, 0 at -3 and 3 */
+/* min(max(x + 3, 0), 6) / 6; derivative 1/6 inside, 0 at -3 and 3 */
+GR_API gr_tensor gr_hardsigmoid(gr_tensor x);
 /* x hardsigmoid(x) (Howard et al., 2019). dy/dx = x/3 + 1/2 inside; 0 at -3, 1 at 3. */
 GR_API gr_tensor gr_hardswish(gr_tensor x);
 
@@ -53,13 +54,15 @@ GR_API gr_tensor gr_log_sigmoid(gr_tensor x); /* -ln(1 + e^-x); dy/dx = sigmoid(
    beyond which y is x, as there is in PyTorch (beta x > 20, where the difference is 2e-9 / beta at most). */
 GR_API gr_tensor gr_softplus(gr_tensor x);
 GR_API gr_tensor gr_softplus_with(gr_tensor x, double beta);
-GR_API gr_tensor gr_softsign(gr_tensor x); /* x / (1 + |x|); dy/dx = 1/(1 + |x|)^2; second derivative 0 at 0 */
+/* x / (1 + |x|); dy/dx = 1/(1 + |x|)^2; second derivative 0 at 0 */
+GR_API gr_tensor gr_softsign(gr_tensor x);
 
-/* x times a gate p that goes from 0 to 1; dy/dx = p + x p'. */
-GR_API gr_tensor gr_silu(gr_tensor x); /* p = sigmoid(x); also called swish (Ramachandran, Zoph and Le, 2017) */
-GR_API gr_tensor gr_mish(gr_tensor x); /* p = tanh(softplus(x)) (Misra, 2019) */
-GR_API gr_tensor gr_gelu(gr_tensor x); /* p = (1 + erf(x / 2^(1/2))) / 2 (Hendrycks and Gimpel, 2016) */
-/* The approximation of gr_gelu by p = (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))) / 2, from the same paper. */
+/* x sigmoid(x), also called swish (Ramachandran, Zoph and Le, 2017); as in the next three, dy/dx = p + x p', p being what x is
+   multiplied with. */
+GR_API gr_tensor gr_silu(gr_tensor x);
+GR_API gr_tensor gr_mish(gr_tensor x); /* x tanh(softplus(x)) (Misra, 2019) */
+GR_API gr_tensor gr_gelu(gr_tensor x); /* x (1 + erf(x / 2^(1/2))) / 2 (Hendrycks and Gimpel, 2016) */
+/* The approximation of gr_gelu by x (1 + tanh((2/pi)^(1/2) (x + 0.044715 x^3))) / 2, from the same paper. */
 GR_API gr_tensor gr_gelu_tanh(gr_tensor x);
 
 /* ---- Along an axis ---- */

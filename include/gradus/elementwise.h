@@ -40,21 +40,22 @@ GR_API gr_tensor gr_chain_div(gr_tensor a, gr_tensor b);
 
 /* Exponentials, logarithms, roots. At the ends of their domains values and slopes are infinite, beyond them NaN (slopes
    as their formula says), by IEEE 754. */
-GR_API gr_tensor gr_exp(gr_tensor x);        /* e^x; dy/dx = y */
-GR_API gr_tensor gr_expm1(gr_tensor x);      /* e^x - 1, exact near 0; dy/dx = e^x */
-GR_API gr_tensor gr_log(gr_tensor x);        /* ln x; -inf at 0, NaN below. dy/dx = 1/x */
-GR_API gr_tensor gr_log1p(gr_tensor x);      /* ln(1 + x), exact near 0. dy/dx = 1/(1 + x) */
-GR_API gr_tensor gr_log2(gr_tensor x);       /* ln x / ln 2; dy/dx = 1/(x ln 2) */
-GR_API gr_tensor gr_log10(gr_tensor x);      /* ln x / ln 10; dy/dx = 1/(x ln 10) */
-GR_API gr_tensor gr_sqrt(gr_tensor x);       /* x^(1/2); NaN below 0. dy/dx = 1/(2y): +inf at 0, second -inf */
-GR_API gr_tensor gr_rsqrt(gr_tensor x);      /* x^(-1/2); inf at 0, NaN below. dy/dx = -y/(2x): -inf at 0 */
+GR_API gr_tensor gr_exp(gr_tensor x);   /* e^x; dy/dx = y */
+GR_API gr_tensor gr_expm1(gr_tensor x); /* e^x - 1, exact near 0; dy/dx = e^x */
+GR_API gr_tensor gr_log(gr_tensor x);   /* ln x; -inf at 0, NaN below. dy/dx = 1/x */
+GR_API gr_tensor gr_log1p(gr_tensor x); /* ln(1 + x), exact near 0. dy/dx = 1/(1 + x) */
+GR_API gr_tensor gr_log2(gr_tensor x);  /* ln x / ln 2; dy/dx = 1/(x ln 2) */
+GR_API gr_tensor gr_log10(gr_tensor x); /* ln x / ln 10; dy/dx = 1/(x ln 10) */
+GR_API gr_tensor gr_sqrt(gr_tensor x);  /* x^(1/2); NaN below 0. dy/dx = 1/(2y): +inf at 0, second -inf */
+GR_API gr_tensor gr_rsqrt(gr_tensor x); /* x^(-1/2); inf at 0, NaN below. dy/dx = -y/(2x): -inf at 0 */
 GR_API gr_tensor gr_reciprocal(gr_tensor x); /* 1/x; inf at 0. dy/dx = -y^2: -inf at 0 */
 
 /* Of angles in radians. */
-GR_API gr_tensor gr_sin(gr_tensor x);  /* sin x; dy/dx = cos x */
-GR_API gr_tensor gr_cos(gr_tensor x);  /* cos x; dy/dx = -sin x */
-GR_API gr_tensor gr_tan(gr_tensor x);  /* tan x; dy/dx = 1 + y^2 */
-GR_API gr_tensor gr_asin(gr_tensor x); /* arcsin x in [-pi/2, pi/2]; dy/dx = 1/(1 - x^2)^(1/2): inf at -1 and 1 */
+GR_API gr_tensor gr_sin(gr_tensor x); /* sin x; dy/dx = cos x */
+GR_API gr_tensor gr_cos(gr_tensor x); /* cos x; dy/dx = -sin x */
+GR_API gr_tensor gr_tan(gr_tensor x); /* tan x; dy/dx = 1 + y^2 */
+/* arcsin x in [-pi/2, pi/2]; dy/dx = 1/(1 - x^2)^(1/2): inf at -1 and 1 */
+GR_API gr_tensor gr_asin(gr_tensor x);
 GR_API gr_tensor gr_acos(gr_tensor x); /* arccos x in [0, pi]; dy/dx = -1/(1 - x^2)^(1/2): -inf at -1 and 1 */
 GR_API gr_tensor gr_atan(gr_tensor x); /* arctan x in [-pi/2, pi/2]; dy/dx = 1/(1 + x^2) */
 
@@ -69,8 +70,10 @@ GR_API gr_tensor gr_atanh(gr_tensor x); /* artanh x; inf at 1, -inf at -1. dy/dx
 /* ln cosh x, exact near 0 and without overflow; dy/dx = tanh x. */
 GR_API gr_tensor gr_log_cosh(gr_tensor x);
 
-GR_API gr_tensor gr_erf(gr_tensor x);  /* 2/pi^(1/2) times the integral of e^-t^2 from 0 to x; dy/dx = 2/pi^(1/2) e^-x^2 */
-GR_API gr_tensor gr_erfc(gr_tensor x); /* 1 - erf x, exact where erf x is nearly 1; dy/dx = -2/pi^(1/2) e^-x^2 */
+/* 2/pi^(1/2) times the integral of e^-t^2 from 0 to x; dy/dx = 2/pi^(1/2) e^-x^2 */
+GR_API gr_tensor gr_erf(gr_tensor x);
+/* 1 - erf x, exact where erf x is nearly 1; dy/dx = -2/pi^(1/2) e^-x^2 */
+GR_API gr_tensor gr_erfc(gr_tensor x);
 
 /* Corners and steps. A step has derivative 0 everywhere, also where it jumps. */
 GR_API gr_tensor gr_abs(gr_tensor x);   /* |x|; derivative 0 at 0 */

@@ -36,15 +36,17 @@ typedef enum gr_reduction {
    well, 1e-300. */
 typedef struct gr_loss_options {
     gr_reduction reduction;
-    double delta;             /* huber: > 0; 0: 1 */
-    double beta;              /* smooth_l1: > 0; 0: 1 */
-    double margin;            /* hinge, multi_margin, triplet_margin: 0: 1; cosine_embedding: 0 */
-    double label_smoothing;   /* softmax_cross_entropy, .._onehot: in [0, 1] */
-    bool log_target;          /* kl_div: the target is given by its logarithm */
-    bool ignore;              /* softmax_cross_entropy, nll: samples labelled ignore_index do not count */
-    int32_t ignore_index;     /* what it is; PyTorch: always on, -100 */
-    gr_tensor class_weights;  /* softmax_cross_entropy, .._onehot, nll, multi_margin: [classes], of the type of y */
-    gr_tensor positive_weight; /* bce_with_logits: weight of what t is 1 for; it broadcasts to the shape of y */
+    double delta;           /* huber: > 0; 0 stands for 1 */
+    double beta;            /* smooth_l1_loss: > 0; 0 stands for 1 */
+    double margin;          /* hinge, multi_margin, triplet_margin: 0 stands for 1; cosine_embedding */
+    double label_smoothing; /* softmax_cross_entropy, .._onehot: in [0, 1] */
+    bool log_target;        /* kl_div: the target is given by its logarithm */
+    bool ignore;            /* softmax_cross_entropy, nll: samples labelled ignore_index do not count */
+    int32_t ignore_index;   /* what it is; PyTorch: always on, -100 */
+    /* softmax_cross_entropy, .._onehot, nll, multi_margin: [classes], of the type of y */
+    gr_tensor class_weights;
+    /* bce_with_logits: weight of what t is 1 for, of the type of y; it broadcasts to its shape */
+    gr_tensor positive_weight;
 } gr_loss_options;
 
 typedef gr_tensor gr_loss(gr_tensor y, gr_tensor target);
@@ -95,7 +97,8 @@ GR_API gr_tensor gr_hinge_with(gr_tensor y, gr_tensor target, const gr_loss_opti
 /* Cross-entropy of softmax: -w_label ln softmax(x)_label, computed by log_softmax. With label smoothing s (Szegedy et al.,
    2016) the target is 1 - s of the label and s shared among all classes. */
 GR_API gr_tensor gr_softmax_cross_entropy(gr_tensor logits, gr_tensor labels);
-GR_API gr_tensor gr_softmax_cross_entropy_with(gr_tensor logits, gr_tensor labels, const gr_loss_options *options);
+GR_API gr_tensor gr_softmax_cross_entropy_with(gr_tensor logits, gr_tensor labels,
+                                               const gr_loss_options *options);
 /* The same from probabilities t of all classes, of which one-hot vectors are the usual case: -sum_k w_k t_k ln softmax(x)_k;
    its mean is over the number of samples, with weights, too. target: as logits. */
 GR_API gr_tensor gr_softmax_cross_entropy_onehot(gr_tensor logits, gr_tensor target);

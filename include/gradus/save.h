@@ -124,21 +124,33 @@ GR_API gr_status gr_load_from(gr_graph *g, const gr_safetensors *file, const gr_
 
 /* ---- Training runs ---- */
 
-/* What a training run consists of. What is saved of it, and comes back:
-     of parameters (and of `tensors`, which are constants with names: running means, counters of your own)
-       the elements;
-     of each optimiser   what it remembers of each parameter (its states), its steps, and its learning rate;
-     of each gr_batches  seed, epoch and position in it;
-     of the graph        the state of its random numbers.
-   With these a run continues as if it had not stopped, bit for bit, given that the program makes the same objects in the
-   same order of optimisers and batches. Not saved: gradients (save between gr_optimizer_step and the next
-   gr_backward), which parameters are frozen, options of rules (the betas of Adam), and what the program itself counts:
-   put that into `tensors` or make it follow from gr_batches_epoch and gr_optimizer_steps.
+/* Numbers of the program that belong to a run: an epoch, the fields of a gr_plateau. One of both lists is given. */
+typedef struct gr_training_value {
+    const char *name;
+    int n;             /* how many */
+    double *numbers;   /* read when a run is saved, written when it is loaded */
+    int64_t *integers; /* the same */
+} gr_training_value;
 
-   In the file, a parameter w is "model.w", a tensor t "tensor.t", the state m of optimiser 0 for w
-   "optimizer.0.m.w", its steps "optimizer.0.steps" (I64, one per parameter), its rate "optimizer.0.rate" (F64),
-   the position of batches 0 "batches.0" and the random numbers "rng" (U64: as in gr_batches_state; seed and counter). The
-   metadata have "format" = "gradus training", "version" = "1" and the rules, "optimizer.0" = "adam". */
+/* What a training run consists of. What is saved of it, and comes back:
+     of parameters (and of `tensors`, which are constants with names: running means, the history of a gr_lbfgs)
+       the elements;
+     of each optimiser   what it remembers of each parameter (its states) and how many steps that has made; rates and
+                         decays of its groups, and the factor of its rates;
+     of each gr_batches  seed, epoch and position in it;
+     of each value       the numbers;
+     of the graph        the state of its random numbers.
+   With these a run continues as if it had not stopped, bit for bit, given that the program makes the same objects,
+   optimisers, batches and groups in the same order. Not saved: gradients (save between gr_optimizer_step and the
+   next gr_backward), which parameters are frozen, options of rules (the betas of Adam), and states of other objects:
+   copy them into values, and set them after loading (gr_lbfgs_get, gr_early_stopping_get).
+
+   In the file, a parameter w is "model.w", a tensor t "tensor.t", a value v "value.v" (F64 or I64), the state m of
+   optimiser 0 for w "optimizer.0.m.w", its steps on w "optimizer.0.steps.w" (I64), its groups
+   "optimizer.0.rates", "optimizer.0.decays" (F64) and "optimizer.0.decoupled" (U64: 0 or 1), its factor
+   "optimizer.0.factor", the position of batches 0 "batches.0" and the random numbers "rng" (U64: as in
+   gr_batches_state; seed and counter). The metadata have "format" = "gradus training", "version" = "1" and the
+   rules, "optimizer.0" = "adam". */
 typedef struct gr_training {
     int n_params; /* 0: all parameters of the graph */
     const gr_tensor *params;
@@ -148,6 +160,8 @@ typedef struct gr_training {
     gr_batches *const *batches;
     int n_tensors;
     const gr_tensor *tensors;
+    int n_values;
+    const gr_training_value *values;
 } gr_training;
 
 /* Writes the state of a run. training: NULL is a run of parameters and random numbers alone. */

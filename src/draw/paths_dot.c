@@ -238,10 +238,10 @@ static void put_node(const drawing *d, uint32_t i)
     put(d, "    ");
     put_id(d, i);
     put(d, " [label=<" LINES_BEGIN);
-    put(d, node->named && d->w->d->leads[i] ? "<B>" : "");
+    const bool bold = node->named && d->w->d->leads[i];
+    put(d, bold ? "<B>" : "");
     if (!is_nameless(node)) put_name(d, i);
-    put(d, node->named && d->w->d->leads[i] ? "</B>" : "");
-    if (!is_nameless(node)) put(d, " = ");
+    if (!is_nameless(node)) put(d, bold ? " </B>= " : " = "); /* the blank: see label.c */
     put_value(d, i);
     if (d->w->d->leads[i] && i != s->root) {
         put(d, LINES_BREAK);
@@ -269,7 +269,7 @@ static void put_unconnected(const drawing *d)
     const gr_paths *p = d->w->p;
     put(d, "    by [label=<" LINES_BEGIN "<B>");
     gri_put_name(&d->w->text, p->by, GRI_LABEL);
-    put(d, "</B> = ");
+    put(d, " </B>= ");
     gri_put_figure(d->w, p->by_value, false, d->w->d->by_origin);
     put(d, LINES_END ">" BY_LOOK "];\n");
 }
@@ -463,9 +463,9 @@ static void put_route_row(const drawing *d, uint32_t route)
     put(d, colour_of(route));
     put(d, "\"><B>");
     put_sample(d, route);
-    put(d, "</B></FONT><FONT COLOR=\"");
+    put(d, " </B></FONT><FONT COLOR=\"");
     put(d, ink_of(route));
-    put(d, "\"><B> path ");
+    put(d, "\"><B>path ");
     gri_text_unsigned(&d->w->text, (uint64_t)route + 1);
     put(d, "</B></FONT></TD><TD ALIGN=\"LEFT\">");
     put_product(d, d->w->d->routes[route]);

@@ -112,8 +112,9 @@ static void put_node(gri_shares_writing *w, int i)
     put_id(w, i);
     put(w, " [label=<<TABLE BORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"1\"><TR><TD><B>");
     gri_put_name(&w->text, node->name, GRI_LABEL);
-    put(w, "</B> ");
-    if (strcmp(node->shape, "[]") != 0) put(w, node->shape);
+    const bool shape = strcmp(node->shape, "[]") != 0;
+    put(w, shape ? " </B>" : "</B>"); /* the blank: see label.c */
+    if (shape) put(w, node->shape);
     if (i < p->n_nodes - 1) put_norm(w, p->of, node->name, node->adjoint_norm);
     if (i > 0) put_norm(w, node->name, p->by, node->tangent_norm);
     put(w, "</TD></TR></TABLE>>");

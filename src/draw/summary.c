@@ -524,21 +524,27 @@ static const gri_node *next_input(const summary *s, uint32_t *i)
     return NULL;
 }
 
+/* The operation that an input was made of other tensors by; NULL: by none. */
+static const gr_op *maker_of(const gri_node *node)
+{
+    return node->op && node->op->arity != 0 ? node->op : NULL;
+}
+
 /* Whether two have nothing that would tell them apart in the table. */
 static bool are_alike(const gri_node *a, const gri_node *b)
 {
-    return !a->name && !b->name && a->op == b->op && a->array.type == b->array.type &&
+    return !a->name && !b->name && maker_of(a) == maker_of(b) && a->array.type == b->array.type &&
            gri_same_dims(&a->array, &b->array) && !((a->flags ^ b->flags) & GRI_REQUIRES_GRAD);
 }
 
 /* `n`: so many that are alike share the row. */
 static void put_input(const summary *s, line *l, const gri_node *node, int64_t n)
 {
-    const bool made = node->op && node->op->arity != 0;
+    const gr_op *maker = maker_of(node);
     put_nothing(s, l);
     gri_cell_text(l->cell[LAYER],
                   node->name ? node->name
-                  : made     ? node->op->name
+                  : maker    ? maker->name
                              : "constant",
                   NAME_CHARACTERS, s->options.ascii);
     if (n > 1) {

@@ -12,7 +12,16 @@
 #include <math.h>
 #include <string.h>
 
-enum { KEY_BYTES = 24, SHOWN_BYTES = 100, RNG_WORDS = 2, BATCHES_WORDS = 7, RATE_WORDS = 1, FIXED_PAIRS = 2 };
+enum {
+    KEY_BYTES = 24,
+    SHOWN_BYTES = 100,
+    FIXED_PAIRS = 2,
+    /* Numbers: of the generator, of batches, of an optimiser (its factor), of each of its groups. */
+    RNG_WORDS = 2,
+    BATCHES_WORDS = 7,
+    FACTOR_WORDS = 1,
+    GROUP_WORDS = 3
+};
 static const char format_name[] = "gradus training", format_version[] = "1";
 
 /* The key of optimiser or batches number i. */
@@ -30,8 +39,8 @@ typedef struct run {
     gr_graph *g;
     gr_training t;
     gri_plan plan;
-    /* The numbers of the plan: of the generator, of each optimiser its rate and the steps of each parameter, of each
-       gr_batches its state. */
+    /* The numbers of the plan: of the generator, of each value, of each optimiser (its factor; rates, decays and kinds of
+       decay of its groups; the steps on each parameter), of each gr_batches. */
     uint64_t *words;
     size_t n_words, used;
     gr_metadata *pairs;
@@ -61,6 +70,13 @@ static gr_status check_batches(const run *r, const gr_batches *b, int i)
     return gri_fail(r->g, GR_ERR_GRAPH, "%s: batches %d belong to another graph", r->plan.call, i);
 }
 
+static gr_status check_value(const run *r, const gr_training_value *v, int i)
+{
+    if (v->name && *v->name && v->n >= 0 && !v->numbers != !v->integers) return GR_OK;
+    return gri_fail(r->g, GR_ERR_ARGUMENT,
+                    "%s: value %d needs a name and one list, of numbers or of integers", r->plan.call, i);
+}
+
 static gr_status check_training(const run *r)
 {
     const gr_training *t = &r->t;
@@ -68,9 +84,11 @@ static gr_status check_training(const run *r)
     if (status == GR_OK) status = check_list(r, "optimisers", t->n_optimizers, t->optimizers);
     if (status == GR_OK) status = check_list(r, "batches", t->n_batches, t->batches);
     if (status == GR_OK) status = check_list(r, "tensors", t->n_tensors, t->tensors);
+    if (status == GR_OK) status = check_list(r, "values", t->n_values, t->values);
     for (int i = 0; i < t->n_optimizers && status == GR_OK; i++)
         status = check_optimizer(r, t->optimizers[i], i);
     for (int i = 0; i < t->n_batches && status == GR_OK; i++) status = check_batches(r, t->batches[i], i);
+    for (int i = 0; i < t->n_values && status == GR_OK; i++) status = check_value(r, &t->values[i], i);
     return status;
 }
 
@@ -79,8 +97,12 @@ static gr_status allocate(run *r)
 {
     gri_memory *memory = &r->g->memory;
     r->n_words = RNG_WORDS + (size_t)r->t.n_batches * BATCHES_WORDS;
-    for (int i = 0; i < r->t.n_optimizers; i++)
-        r->n_words += RATE_WORDS + (size_t)gr_optimizer_param_count(r->t.optimizers[i]);
+    for (int i = 0; i < r->t.n_values; i++) r->n_words += (size_t)r->t.values[i].n;
+    for (int i = 0; i < r->t.n_optimizers; i++) {
+        gr_optimizer *o = r->t.optimizers[i];
+        r->n_words += FACTOR_WORDS + GROUP_WORDS * (size_t)gr_optimizer_group_count(o) +
+                      (size_t)gr_optimizer_param_count(o);
+    }
     r->words = gri_alloc_zeroed(memory, r->n_words * sizeof *r->words);
     const size_t n = (size_t)r->t.n_optimizers;
     r->pairs = gri_alloc(memory, (FIXED_PAIRS + n) * sizeof *r->pairs);
@@ -136,12 +158,37 @@ static gr_status add_optimizer(run *r, int i)
     r->keys[i] = key_of("optimizer", i);
     r->pairs[FIXED_PAIRS + i] = (gr_metadata){r->keys[i].text, gr_optimizer_rule(o)->name};
     const char *of = r->keys[i].text;
-    gr_status status = add_words(r, "F64", RATE_WORDS, GRI_PARTS(of, ".rate"));
+    const size_t groups = (size_t)gr_optimizer_group_count(o);
+    gr_status status = add_words(r, "F64", FACTOR_WORDS, GRI_PARTS(of, ".factor"));
+    if (status == GR_OK) status = add_words(r, "F64", groups, GRI_PARTS(of, ".rates"));
+    if (status == GR_OK) status = add_words(r, "F64", groups, GRI_PARTS(of, ".decays"));
+    if (status == GR_OK) status = add_words(r, "U64", groups, GRI_PARTS(of, ".decoupled"));
     for (int k = 0; k < gr_optimizer_param_count(o) && status == GR_OK; k++) status = add_states(r, of, o, k);
     return status;
 }
 
-/* Plans everything. What is added here in which order is what `note` and `set` go through. */
+static gr_status add_value(run *r, int i)
+{
+    const gr_training_value *v = &r->t.values[i];
+    return add_words(r, v->numbers ? "F64" : "I64", (size_t)v->n, GRI_PARTS("value.", v->name));
+}
+
+/* Everything. In the order in which numbers are added here `note`, `check_words` and `set` go through them. */
+static gr_status add_all(run *r)
+{
+    const gr_training *t = &r->t;
+    gr_status status = add_words(r, "U64", RNG_WORDS, GRI_PARTS("rng"));
+    const int n_params = t->n_params > 0 ? t->n_params : gr_param_count(r->g);
+    for (int i = 0; i < n_params && status == GR_OK; i++)
+        status = add_named(r, t->n_params > 0 ? t->params[i] : gr_param_at(r->g, i), "model.");
+    for (int i = 0; i < t->n_tensors && status == GR_OK; i++) status = add_named(r, t->tensors[i], "tensor.");
+    for (int i = 0; i < t->n_values && status == GR_OK; i++) status = add_value(r, i);
+    for (int i = 0; i < t->n_optimizers && status == GR_OK; i++) status = add_optimizer(r, i);
+    for (int i = 0; i < t->n_batches && status == GR_OK; i++)
+        status = add_words(r, "U64", BATCHES_WORDS, GRI_PARTS(key_of("batches", i).text));
+    return status;
+}
+
 static gr_status begin(run *r, gr_graph *g, const char *call, const gr_training *training)
 {
     *r = (run){.g = g, .t = training ? *training : (gr_training){0}, .plan = gri_plan_begin(g, call)};
@@ -150,44 +197,87 @@ static gr_status begin(run *r, gr_graph *g, const char *call, const gr_training 
         r->t = (gr_training){0};
         return status;
     }
-    const gr_training *t = &r->t;
     status = allocate(r);
     if (status != GR_OK) return status;
     r->pairs[0] = (gr_metadata){"format", format_name};
     r->pairs[1] = (gr_metadata){"version", format_version};
-    status = add_words(r, "U64", RNG_WORDS, GRI_PARTS("rng"));
-    const int n_params = t->n_params > 0 ? t->n_params : gr_param_count(g);
-    for (int i = 0; i < n_params && status == GR_OK; i++)
-        status = add_named(r, t->n_params > 0 ? t->params[i] : gr_param_at(g, i), "model.");
-    for (int i = 0; i < t->n_tensors && status == GR_OK; i++) status = add_named(r, t->tensors[i], "tensor.");
-    for (int i = 0; i < t->n_optimizers && status == GR_OK; i++) status = add_optimizer(r, i);
-    for (int i = 0; i < t->n_batches && status == GR_OK; i++)
-        status = add_words(r, "U64", BATCHES_WORDS, GRI_PARTS(key_of("batches", i).text));
+    status = add_all(r);
     return status == GR_OK ? gri_plan_finish(&r->plan) : status;
+}
+
+/* ---- Numbers as words ---- */
+
+static uint64_t word_of(double x)
+{
+    uint64_t word;
+    memcpy(&word, &x, sizeof word);
+    return word;
+}
+
+static double number_of(uint64_t word)
+{
+    double x;
+    memcpy(&x, &word, sizeof x);
+    return x;
+}
+
+/* The words of one optimiser, found in those of the run. */
+typedef struct optimizer_words {
+    int n_groups, n_params;
+    uint64_t *factor, *rates, *decays, *decoupled, *steps;
+} optimizer_words;
+
+/* Moves *w behind them. */
+static optimizer_words take_optimizer(const gr_optimizer *o, uint64_t **w)
+{
+    optimizer_words f = {.n_groups = gr_optimizer_group_count(o), .n_params = gr_optimizer_param_count(o)};
+    f.factor = *w;
+    f.rates = f.factor + FACTOR_WORDS;
+    f.decays = f.rates + f.n_groups;
+    f.decoupled = f.decays + f.n_groups;
+    f.steps = f.decoupled + f.n_groups;
+    *w = f.steps + f.n_params;
+    return f;
 }
 
 /* ---- Saving ---- */
 
+static void note_optimizer(gr_optimizer *o, const optimizer_words *f)
+{
+    *f->factor = word_of(gr_optimizer_rate_factor(o));
+    for (int k = 0; k < f->n_groups; k++) {
+        const gr_param_group group = gr_optimizer_group(o, k);
+        f->rates[k] = word_of(group.rate);
+        f->decays[k] = word_of(group.weight_decay);
+        f->decoupled[k] = group.decay == GR_DECAY_DECOUPLED;
+    }
+    for (int k = 0; k < f->n_params; k++) f->steps[k] = (uint64_t)gr_optimizer_steps(o, k);
+}
+
 /* Puts the numbers as they are now into the words. */
-static void note(run *r)
+static void note(const run *r)
 {
     uint64_t *w = r->words;
     const gr_rng_state rng = gr_rng_get(r->g);
     *w++ = rng.seed;
     *w++ = rng.counter;
+    for (int i = 0; i < r->t.n_values; i++) {
+        const gr_training_value *v = &r->t.values[i];
+        for (int k = 0; k < v->n; k++) *w++ = v->numbers ? word_of(v->numbers[k]) : (uint64_t)v->integers[k];
+    }
     for (int i = 0; i < r->t.n_optimizers; i++) {
-        gr_optimizer *o = r->t.optimizers[i];
-        const double rate = gr_optimizer_rate(o);
-        memcpy(w++, &rate, sizeof rate);
-        for (int k = 0; k < gr_optimizer_param_count(o); k++) *w++ = (uint64_t)gr_optimizer_steps(o, k);
+        const optimizer_words f = take_optimizer(r->t.optimizers[i], &w);
+        note_optimizer(r->t.optimizers[i], &f);
     }
     for (int i = 0; i < r->t.n_batches; i++) {
         const gr_batches_state s = gr_batches_get(r->t.batches[i]);
-        const uint64_t state[BATCHES_WORDS] = {
-            s.seed,     s.epoch,    (uint64_t)s.position, (uint64_t)s.samples, (uint64_t)s.batch,
-            s.in_order, s.drop_last};
-        memcpy(w, state, sizeof state);
-        w += BATCHES_WORDS;
+        *w++ = s.seed;
+        *w++ = s.epoch;
+        *w++ = (uint64_t)s.position;
+        *w++ = (uint64_t)s.samples;
+        *w++ = (uint64_t)s.batch;
+        *w++ = s.in_order;
+        *w++ = s.drop_last;
     }
 }
 
@@ -247,30 +337,47 @@ static gr_batches_state state_of(const uint64_t *w)
                               .drop_last = w[6] != 0};
 }
 
+/* What rates, decays and factors are: not negative, and finite. */
+static bool is_rate(uint64_t word) { return number_of(word) >= 0 && isfinite(number_of(word)); }
+
 static gr_status check_optimizer_words(const run *r, const gr_safetensors *file, int i,
-                                       const uint64_t **words)
+                                       const optimizer_words *f)
 {
-    gr_optimizer *o = r->t.optimizers[i];
-    double rate;
-    memcpy(&rate, (*words)++, sizeof rate);
-    if (!(rate >= 0 && isfinite(rate)))
-        return gri_fail(r->g, GR_ERR_FORMAT, "%s: %s: the rate of optimiser %d is %g", r->plan.call,
-                        file->source.name, i, rate);
-    for (int k = 0; k < gr_optimizer_param_count(o); k++, (*words)++)
-        if (**words > INT64_MAX)
+    const char *name = file->source.name, *call = r->plan.call;
+    if (!is_rate(*f->factor))
+        return gri_fail(r->g, GR_ERR_FORMAT, "%s: %s: the factor of optimiser %d is %g", call, name, i,
+                        number_of(*f->factor));
+    for (int k = 0; k < f->n_groups; k++)
+        if (!is_rate(f->rates[k]) || !is_rate(f->decays[k]) || f->decoupled[k] > 1)
+            return gri_fail(
+                r->g, GR_ERR_FORMAT,
+                "%s: %s: group %d of optimiser %d has the rate %g and the decay %g, decoupled %" PRIu64, call,
+                name, k, i, number_of(f->rates[k]), number_of(f->decays[k]), f->decoupled[k]);
+    for (int k = 0; k < f->n_params; k++)
+        if (f->steps[k] > INT64_MAX)
             return gri_fail(r->g, GR_ERR_FORMAT,
-                            "%s: %s: optimiser %d has made a number of steps below 0 on %s", r->plan.call,
-                            file->source.name, i, gr_name(gr_optimizer_param(o, k)));
+                            "%s: %s: optimiser %d has made a number of steps below 0 on %s", call, name, i,
+                            gr_name(gr_optimizer_param(r->t.optimizers[i], k)));
     return GR_OK;
+}
+
+/* Where the words of optimisers begin. */
+static uint64_t *behind_values(const run *r)
+{
+    uint64_t *w = r->words + RNG_WORDS;
+    for (int i = 0; i < r->t.n_values; i++) w += r->t.values[i].n;
+    return w;
 }
 
 /* Whether the numbers of the file are ones that could have been saved here. */
 static gr_status check_words(const run *r, const gr_safetensors *file)
 {
-    const uint64_t *w = r->words + RNG_WORDS;
+    uint64_t *w = behind_values(r);
     gr_status status = GR_OK;
-    for (int i = 0; i < r->t.n_optimizers && status == GR_OK; i++)
-        status = check_optimizer_words(r, file, i, &w);
+    for (int i = 0; i < r->t.n_optimizers && status == GR_OK; i++) {
+        const optimizer_words f = take_optimizer(r->t.optimizers[i], &w);
+        status = check_optimizer_words(r, file, i, &f);
+    }
     for (int i = 0; i < r->t.n_batches && status == GR_OK; i++, w += BATCHES_WORDS) {
         const gr_batches_state s = state_of(w);
         status = gri_batches_check(r->t.batches[i], r->plan.call, &s);
@@ -281,18 +388,34 @@ static gr_status check_words(const run *r, const gr_safetensors *file)
     return status;
 }
 
+static void set_optimizer(gr_optimizer *o, const optimizer_words *f)
+{
+    gr_optimizer_set_rate_factor(o, number_of(*f->factor));
+    for (int k = 0; k < f->n_groups; k++) {
+        gr_optimizer_set_group_rate(o, k, number_of(f->rates[k]));
+        gr_optimizer_set_group_decay(o, k, number_of(f->decays[k]),
+                                     f->decoupled[k] ? GR_DECAY_DECOUPLED : GR_DECAY_COUPLED);
+    }
+    for (int k = 0; k < f->n_params; k++) gr_optimizer_set_steps(o, k, (int64_t)f->steps[k]);
+}
+
 /* All of it has been checked: none of these calls fails. */
 static void set(const run *r)
 {
-    const uint64_t *w = r->words;
-    gr_rng_set(r->g, (gr_rng_state){w[0], w[1]});
-    w += RNG_WORDS;
+    gr_rng_set(r->g, (gr_rng_state){r->words[0], r->words[1]});
+    uint64_t *w = r->words + RNG_WORDS;
+    for (int i = 0; i < r->t.n_values; i++) {
+        const gr_training_value *v = &r->t.values[i];
+        for (int k = 0; k < v->n; k++, w++) {
+            if (v->numbers)
+                v->numbers[k] = number_of(*w);
+            else
+                v->integers[k] = (int64_t)*w;
+        }
+    }
     for (int i = 0; i < r->t.n_optimizers; i++) {
-        gr_optimizer *o = r->t.optimizers[i];
-        double rate;
-        memcpy(&rate, w++, sizeof rate);
-        gr_optimizer_set_rate(o, rate);
-        for (int k = 0; k < gr_optimizer_param_count(o); k++) gr_optimizer_set_steps(o, k, (int64_t)*w++);
+        const optimizer_words f = take_optimizer(r->t.optimizers[i], &w);
+        set_optimizer(r->t.optimizers[i], &f);
     }
     for (int i = 0; i < r->t.n_batches; i++, w += BATCHES_WORDS) gr_batches_set(r->t.batches[i], state_of(w));
 }

@@ -35,7 +35,8 @@ gr_tensor gr_l1_loss_with(gr_tensor y, gr_tensor target, const gr_loss_options *
 }
 GRI_LOSS_DEFAULTS(l1_loss)
 
-/* With c = d, kept between -delta and delta: c (d - c/2), which has the derivative c. No square of a large difference is taken. */
+/* With c = d, kept between -delta and delta: c (d - c/2), which has the derivative c. No square of a large difference is
+   taken. */
 static gr_tensor huber(gr_tensor d, double delta)
 {
     const gr_tensor c = gr_clamp(d, -delta, delta);

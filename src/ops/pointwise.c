@@ -50,8 +50,7 @@ static gr_tensor by_cut(gr_tensor part, gr_tensor divisor)
 {
     return gr_chain_div(part, gr_clamp(divisor, 1e-12, (double)INFINITY));
 }
-GRI_BINARY(log_loss, NULL, "y = -b ln a - (1 - b) ln(1 - a)",
-           -(b *CUT(log(a)) + (1 - b) * CUT(log1p(-a))),
+GRI_BINARY(log_loss, NULL, "y = -b ln a - (1 - b) ln(1 - a)", -(b *CUT(log(a)) + (1 - b) * CUT(log1p(-a))),
            gr_chain_mul(gy, gr_sub(by_cut(one_less(b), one_less(a)), by_cut(b, a))),
            gr_chain_mul(gy, gr_sub(cut(gr_log1p(gr_neg(a))), cut(gr_log(a)))))
 

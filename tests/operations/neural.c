@@ -252,6 +252,9 @@ static const test_case max_pool_cases[] = {
     {OF(S(3, 6, 6)), .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .ceil_mode = true)},
     {OF(S(2, 5, 4)),
      .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true)},
+    /* the last window would begin in the padding behind */
+    {OF(S(2, 4, 4)),
+     .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .padding = {1, 1}, .ceil_mode = true)},
     {OF(S(0, 2, 4, 4)), .options = POOL(.kernel = {2, 2})},
     {OF(S(1, 2, 3, 300)), .options = POOL(.kernel = {2, 4}, .stride = {1, 2}, .padding = {1, 2})},
     END,
@@ -268,6 +271,9 @@ static const test_case avg_pool_cases[] = {
      .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true)},
     {OF(S(2, 5, 4)), .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 0}, .ceil_mode = true,
                                      .exclude_padding = true)},
+    /* the last window would begin in the padding behind */
+    {OF(S(2, 4, 4)),
+     .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .padding = {1, 1}, .ceil_mode = true)},
     {OF(S(0, 2, 4, 4)), .options = POOL(.kernel = {2, 2})},
     {OF(S(1, 2, 3, 300)), .options = POOL(.kernel = {2, 4}, .stride = {1, 2}, .padding = {1, 2})},
     {OF(S(1, 2, 400)), .options = POOL(.kernel = {2, 300}, .stride = {1, 50})},

@@ -41,7 +41,7 @@ typedef struct test_case {
     int64_t low;
     double number;
     gr_shape to;
-    const void *options; /* of the operation */
+    const void *options;    /* of the operation */
     gr_shape before, after; /* of a padding */
     const char *text;       /* subscripts */
 } test_case;
