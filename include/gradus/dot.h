@@ -52,9 +52,8 @@
  *   that: i1 -> net, "w1 = 0.15"; one that is only a term is written in its sum. Elements can have names as in
  *   books; else they are called W[0,1]. The root has one element (GR_ERR_NOT_SCALAR). Frames are those of name
  *   scopes; boxes, folding, slices and highlighting are for tensors (GR_ERR_ARGUMENT): of a part of a network choose
- *   another root, and see paths.h for what lies between two numbers. Numbers are written as in paths.h: what was
- *   computed with all its digits, what was given as short as it is. What would not be
- *   readable is refused with GR_ERR_LIMIT, unless `max_scalars` says otherwise.
+ *   another root, and see paths.h for what lies between two numbers. What would not be readable is refused with
+ *   GR_ERR_LIMIT, unless `max_scalars` says otherwise.
  *       const gr_element_names w = {W, "w1 w3 w2 w4"};
  *       gr_dot_write_file(loss, "d.dot", &(gr_dot_options){
  *           .mode = GR_DOT_SCALARS, .names = {.lists = &w, .n_lists = 1}});
@@ -129,7 +128,9 @@ typedef enum gr_dot_mode {
 typedef struct gr_dot_options {
     const char *title; /* above the picture; NULL: none */
     gr_dot_direction direction;
-    int digits; /* significant digits of numbers, 1 to 17; 0: 6 */
+    /* Significant digits of numbers, 1 to 17; 0: 6. As in paths.h: what was computed has all of them, what was given is
+       as short as it is. */
+    int digits;
     /* Tensors of up to so many elements are shown in full, as rows of a matrix; of larger ones the smallest
        and largest element, and the Euclidean norm of the gradient, (sum g^2)^(1/2), in at most 4 digits.
        0: 6; negative: none in full. */

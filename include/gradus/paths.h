@@ -44,7 +44,7 @@
  *   are: 1. And so is what was given rather than computed, if it is exact with fewer digits: the value of a parameter or a
  *   constant, and a local derivative that is such a value or the same number everywhere. So a weight of 0.4 is 0.4,
  *   and dE/dh1 += dE/dnet_o1 . w5 = 0.138499 . 0.4 = 0.0553994. This holds for all that is written here, for
- *   steps (steps.h), and for single numbers in drawings (dot.h). Gradients and products have signs; in formulas only
+ *   steps (steps.h), and for drawings of tensors (dot.h). Gradients and products have signs; in formulas only
  *   negative numbers do.
  *
  * COUNTING

@@ -56,7 +56,7 @@ static void put_heading(gri_picture *p, const gri_item *item)
     if (made) gri_text_escaped(&p->text, node->op->name, GRI_NAME_CHARACTERS, false);
     if (made && value) gri_put(p, " = ");
     if (value)
-        gri_put_element(p, a, is_gradient(item));
+        gri_put_element(p, node, is_gradient(item));
     else if (!node->name && !made)
         gri_put(p, "constant");
     put_kind(p, a);
@@ -72,11 +72,11 @@ static void put_value(gri_picture *p, const gri_item *item)
     if (a->count == 0)
         gri_put(p, "no elements");
     else if (in_full(p, a))
-        gri_put_rows(p, a, gri_style_of(p, a, is_gradient(item)));
+        gri_put_rows(p, item->node, is_gradient(item));
     else if (is_gradient(item))
-        gri_put_norm(p, a);
+        gri_put_norm(p, item->node);
     else
-        gri_put_range(p, a);
+        gri_put_range(p, item->node);
 }
 
 /* Whether backward passes store a gradient for it. */
@@ -95,15 +95,16 @@ static void put_gradient(gri_picture *p, const gri_item *item)
         gri_put(p, "<I>gradient</I>: not computed");
         return;
     }
-    const gr_array *a = &gri_kept_node(p->g, node->gradient)->array;
-    const bool rows = a->count > 1 && in_full(p, a);
+    const gri_node *gradient = gri_kept_node(p->g, node->gradient);
+    const int64_t count = gradient->array.count;
+    const bool rows = count > 1 && in_full(p, &gradient->array);
     gri_put(p, rows ? "<I>gradient</I><BR/>" : "<I>gradient </I>");
     if (rows)
-        gri_put_rows(p, a, gri_style_of(p, a, true));
-    else if (a->count == 1)
-        gri_put_element(p, a, true);
+        gri_put_rows(p, gradient, true);
+    else if (count == 1)
+        gri_put_element(p, gradient, true);
     else
-        gri_put_norm(p, a);
+        gri_put_norm(p, gradient);
 }
 
 static void put_name_or(gri_picture *p, const gri_node *node, const char *otherwise)

@@ -189,18 +189,12 @@ static inline bool gri_is_inside(const gri_picture *p, uint16_t scope, uint16_t 
 
 /* ---- value.c ---- */
 
-/* How numbers of one tensor are written. */
-typedef struct gri_number_style {
-    int digits;
-    bool sign;
-} gri_number_style;
-
-gri_number_style gri_style_of(const gri_picture *p, const gr_array *a, bool sign);
-void gri_put_number(gri_picture *p, double value, gri_number_style style);
-void gri_put_element(gri_picture *p, const gr_array *a, bool sign); /* the only one */
-void gri_put_rows(gri_picture *p, const gr_array *a, gri_number_style style);
-void gri_put_norm(gri_picture *p, const gr_array *a);
-void gri_put_range(gri_picture *p, const gr_array *a);
+/* Values of a node: the only one; all. Those of a gradient have signs. */
+void gri_put_element(gri_picture *p, const gri_node *node, bool gradient);
+void gri_put_rows(gri_picture *p, const gri_node *node, bool gradient);
+/* The norm of a gradient, and the extremes of values, where they are many. */
+void gri_put_norm(gri_picture *p, const gri_node *node);
+void gri_put_range(gri_picture *p, const gri_node *node);
 /* "2×3", "[3]", or nothing for a scalar. */
 void gri_put_shape(gri_picture *p, const gr_array *a);
 

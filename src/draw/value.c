@@ -16,37 +16,67 @@ static int64_t offset_of(const gr_array *a, int64_t i)
     return offset;
 }
 
-/* Integers are exact. */
-gri_number_style gri_style_of(const gri_picture *p, const gr_array *a, bool sign)
+/* How numbers of one tensor are written. */
+typedef struct number_style {
+    int digits;
+    bool sign;
+    gri_origin origin;
+} number_style;
+
+/* Leaves and filled tensors were given, and what shows their elements in another order is no more computed than they. */
+static bool is_given(const gri_picture *p, const gri_node *node)
 {
-    return (gri_number_style){gr_type_is_float(a->type) ? p->options.digits : INTEGER_DIGITS, sign};
+    while (node->op && !node->op->forward && node->n_operands > 0) {
+        const gri_operand *viewed = gri_operands(node);
+        const gri_node *operand = gri_lookup(p->g, viewed->index, viewed->generation);
+        if (!operand) return false;
+        node = operand;
+    }
+    return !node->op || !node->op->forward || node->op->arity == 0;
 }
 
-void gri_put_number(gri_picture *p, double value, gri_number_style style)
+/* Integers are exact. Gradients, which have signs, are leaves that were computed. */
+static number_style style_of(const gri_picture *p, const gri_node *node, bool gradient)
+{
+    const gr_type type = node->array.type;
+    const gri_origin given = type == GR_F32 ? GRI_GIVEN_F32 : GRI_GIVEN_F64;
+    return (number_style){gr_type_is_float(type) ? p->options.digits : INTEGER_DIGITS, gradient,
+                          gradient || !is_given(p, node) ? GRI_COMPUTED : given};
+}
+
+static int write_number(char to[GRI_NUMBER_BYTES], double value, number_style style)
+{
+    return gri_figure(to, value, style.digits, style.sign, style.origin);
+}
+
+static void put_number(gri_picture *p, double value, number_style style)
 {
     char number[GRI_NUMBER_BYTES];
-    gri_number(number, value, style.digits, style.sign);
+    write_number(number, value, style);
     gri_text_number(&p->text, number);
 }
 
-void gri_put_element(gri_picture *p, const gr_array *a, bool sign)
+void gri_put_element(gri_picture *p, const gri_node *node, bool gradient)
 {
-    gri_put_number(p, gri_element(a, offset_of(a, 0)), gri_style_of(p, a, sign));
+    const gr_array *a = &node->array;
+    put_number(p, gri_element(a, offset_of(a, 0)), style_of(p, node, gradient));
 }
 
 /* All elements, a line for each row; columns stand below each other. */
-void gri_put_rows(gri_picture *p, const gr_array *a, gri_number_style style)
+void gri_put_rows(gri_picture *p, const gri_node *node, bool gradient)
 {
     char number[GRI_NUMBER_BYTES];
+    const gr_array *a = &node->array;
+    const number_style style = style_of(p, node, gradient);
     const int64_t columns = a->ndim > 0 ? a->dims[a->ndim - 1] : 1;
     int width = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        const int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
+        const int length = write_number(number, gri_element(a, offset_of(a, i)), style);
         if (length > width) width = length;
     }
     gri_put(p, "<FONT FACE=\"Courier\">");
     for (int64_t i = 0; i < a->count; i++) {
-        int length = gri_number(number, gri_element(a, offset_of(a, i)), style.digits, style.sign);
+        int length = write_number(number, gri_element(a, offset_of(a, i)), style);
         if (i > 0) gri_put(p, i % columns == 0 ? "<BR/>" : "&#160;&#160;");
         for (; length < width && columns > 1; length++) gri_put(p, "&#160;");
         gri_text_number(&p->text, number);
@@ -87,21 +117,23 @@ static summary summarise(const gr_array *a)
 }
 
 /* Numbers that stand for many need not be long. */
-static gri_number_style summary_style(const gri_picture *p, const gr_array *a)
+static number_style summary_style(const gri_picture *p, const gri_node *node, bool gradient)
 {
-    gri_number_style style = gri_style_of(p, a, false);
-    if (gr_type_is_float(a->type) && style.digits > SUMMARY_DIGITS) style.digits = SUMMARY_DIGITS;
+    number_style style = style_of(p, node, gradient);
+    style.sign = false;
+    if (gr_type_is_float(node->array.type) && style.digits > SUMMARY_DIGITS) style.digits = SUMMARY_DIGITS;
     return style;
 }
 
-void gri_put_norm(gri_picture *p, const gr_array *a)
+void gri_put_norm(gri_picture *p, const gri_node *node)
 {
     gri_text_symbol(&p->text, "‖·‖ = ", "||.|| = ");
-    gri_put_number(p, summarise(a).norm, summary_style(p, a));
+    put_number(p, summarise(&node->array).norm, summary_style(p, node, true));
 }
 
-void gri_put_range(gri_picture *p, const gr_array *a)
+void gri_put_range(gri_picture *p, const gri_node *node)
 {
+    const gr_array *a = &node->array;
     const summary s = summarise(a);
     const bool one = s.low == s.high;
     if (s.nans == a->count) {
@@ -114,10 +146,10 @@ void gri_put_range(gri_picture *p, const gr_array *a)
     } else if (one) {
         gri_put(p, "all ");
     }
-    gri_put_number(p, s.low, summary_style(p, a));
+    put_number(p, s.low, summary_style(p, node, false));
     if (one) return;
     gri_text_symbol(&p->text, " … ", " ... ");
-    gri_put_number(p, s.high, summary_style(p, a));
+    put_number(p, s.high, summary_style(p, node, false));
 }
 
 void gri_put_shape(gri_picture *p, const gr_array *a)
