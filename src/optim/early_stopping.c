@@ -209,7 +209,7 @@ gr_status gr_early_stopping_set(gr_early_stopping *e, gr_early_stopping_state st
     const gr_status status = check_usable(e);
     if (status != GR_OK) return status;
     if (state.best_at < -1 || state.seen < 0 || state.waited < 0 || state.best_at >= state.seen ||
-        state.waited > state.seen || isnan(state.best))
+        state.seen == INT64_MAX || state.waited > state.seen || isnan(state.best))
         return gri_fail(e->graph, GR_ERR_ARGUMENT,
                         "%s: a state that cannot be: best %g at %lld of %lld, %lld waited", what, state.best,
                         (long long)state.best_at, (long long)state.seen, (long long)state.waited);
