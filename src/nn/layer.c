@@ -59,7 +59,7 @@ gr_tensor gri_layer_state(gri_layer *l, const char *part, gr_shape shape, double
     const gr_scope scope = gr_scope_begin(l->graph);
     const gr_tensor t = note(l, gr_keep(gr_full(l->graph, l->type, shape, value)));
     gr_scope_end(scope, 0, NULL);
-    if (!l->failed) gr_named(t, name);
+    if (!l->failed) gr_set_model_state(gr_named(t, name), true);
     l->failed = gr_graph_status(l->graph) != GR_OK;
     return t;
 }

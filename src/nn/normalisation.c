@@ -191,6 +191,11 @@ static gr_tensor train_batch_norm(gr_batch_norm_layer layer, gr_tensor x)
     const gr_tensor none = {NULL, 0, 0};
     gr_shape s;
     if (!get_shape("batch_norm_layer_forward", x, 2, &s)) return invalid(x);
+    if (!(layer.momentum >= 0 && layer.momentum <= 1)) { /* else the running figures were lost */
+        gr_graph_fail(x.graph, GR_ERR_ARGUMENT,
+                      "batch_norm_layer_forward: the momentum must be in [0, 1], not %g", layer.momentum);
+        return invalid(x);
+    }
     const int64_t n = s.dims[1] > 0 ? gr_count(x) / s.dims[1] : 2;
     if (n < 2) {
         gr_graph_fail(x.graph, GR_ERR_SHAPE,

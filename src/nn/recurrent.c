@@ -135,6 +135,10 @@ static bool ready(const gr_recurrent *l, gr_tensor x, int before, gr_recurrent_s
     gr_shape s = gr_shape_of(x);
     if (l->hidden < 1) gr_graph_fail(x.graph, GR_ERR_HANDLE, "recurrent layer: its creation failed");
     if (s.ndim < 0 || l->hidden < 1) return false;
+    if ((unsigned)l->kind > GR_GRU) {
+        gr_graph_fail(x.graph, GR_ERR_ARGUMENT, "recurrent layer: there is no kind %d", (int)l->kind);
+        return false;
+    }
     const int64_t in = gr_dim(l->weight_ih, 0);
     if (s.ndim < before + 1 || s.ndim > before + 2 || s.dims[s.ndim - 1] != in) {
         gr_graph_fail(x.graph, s.ndim < before + 1 || s.ndim > before + 2 ? GR_ERR_NDIM : GR_ERR_SHAPE,
