@@ -72,6 +72,16 @@ bool gri_layer_end(gri_layer *l)
     return !l->failed;
 }
 
+bool gri_layer_check(const char *call, const char *operand, gr_tensor t)
+{
+    if (gr_is_valid(t)) return true;
+    gr_graph_fail(t.graph, t.index ? GR_ERR_STALE : GR_ERR_HANDLE, "%s: %s is %s", call, operand,
+                  t.index
+                      ? "a stale handle: its tensor was freed by a reset, the end of its scope or gr_release"
+                      : "an invalid handle");
+    return false;
+}
+
 size_t gri_layer_name_of(gr_tensor parameter, const char *part, char name[GRI_LAYER_NAME_BYTES])
 {
     name[0] = '\0';
