@@ -299,9 +299,9 @@ static void test_refuses_to_save(void)
     save_fails(g, (gr_save_options){.prefix = "q"}, GR_ERR_NAME, "none of 1 names begins with \"q\"");
     save_fails(g, (gr_save_options){LIST(p, foreign)}, GR_ERR_GRAPH, "save: a tensor of another graph");
     save_fails(g, (gr_save_options){LIST(p, GR_NONE)}, GR_ERR_HANDLE, "save: an invalid handle");
-    save_fails(g, (gr_save_options){LIST(p, {g, 0, 0})}, GR_ERR_HANDLE, "invalid handle");
+    save_fails(g, (gr_save_options){LIST(p, {g, 0, 0})}, GR_ERR_HANDLE, "save: invalid handle");
     gr_graph_reset(g);
-    save_fails(g, (gr_save_options){LIST(p, stale)}, GR_ERR_STALE, "stale handle");
+    save_fails(g, (gr_save_options){LIST(p, stale)}, GR_ERR_STALE, "save: stale handle");
     const gr_metadata null_value[] = {{"k", NULL}}, same_key[] = {{"k", "1"}, {"k", "2"}},
                       not_utf8[] = {{"\xc3", ""}};
     save_fails(g, (gr_save_options){.n_metadata = 1, .metadata = null_value}, GR_ERR_ARGUMENT,

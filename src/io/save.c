@@ -33,8 +33,9 @@ static gr_status check_selection(const gri_plan *p, const selection *s)
 /* The name of tensor i, or NULL and the error set. */
 static const char *name_of(const gri_plan *p, const selection *s, gr_tensor t, int i)
 {
-    const char *name = s->names ? s->names[i] : t.graph == p->g ? gr_name(t) : "";
+    const gri_node *node = s->names || t.graph != p->g ? NULL : gri_resolve(t, p->call);
     if (p->g->status != GR_OK) return NULL;
+    const char *name = s->names ? s->names[i] : node && node->name ? node->name : "";
     if (name && (*name || t.graph != p->g)) return name; /* a foreign handle gets its own error */
     gri_fail(p->g, GR_ERR_NAME, "%s: tensor %d of the list has no name", p->call, i);
     return NULL;

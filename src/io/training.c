@@ -132,8 +132,9 @@ static gr_status add_words(run *r, const char *type, size_t n, const char *const
 /* A tensor under its own name. */
 static gr_status add_named(run *r, gr_tensor t, const char *kind)
 {
-    const char *name = t.graph == r->g ? gr_name(t) : "?";
+    const gri_node *node = t.graph == r->g ? gri_resolve(t, r->plan.call) : NULL;
     if (r->g->status != GR_OK) return r->g->status;
+    const char *name = !node ? "?" : node->name ? node->name : ""; /* a foreign handle gets its own error */
     if (!*name) return gri_fail(r->g, GR_ERR_NAME, "%s: a tensor without a name", r->plan.call);
     return gri_plan_add(&r->plan, t, GRI_PARTS(kind, name));
 }
