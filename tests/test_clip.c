@@ -223,6 +223,39 @@ static void test_shared_gradient(void)
     gr_graph_destroy(g);
 }
 
+/* Norms by p, against long double, from the smallest numbers to the largest; the factor is that norm's. */
+static void test_other_norms(void)
+{
+    static const double sizes[] = {1, 1e-300, 1e300}, powers[] = {1, 3, 0.5, 2, 70};
+    for (int s = 0; s < 3; s++) {
+        gr_graph *g = gr_graph_create(NULL);
+        double x[20];
+        for (int i = 0; i < 20; i++) x[i] = sizes[s] * sin(i + 1);
+        const gr_tensor a = with_gradient(g, "a", GR_F64, GR_SHAPE(20), x);
+        const gr_tensor b = with_gradient(g, "b", GR_F32, GR_SHAPE(2), (float[]){s ? 0 : -3, 0});
+        double norm = 0;
+        for (int k = 0; k < 5; k++) {
+            long double sum = s ? 0 : powl(3, powers[k]);
+            for (int i = 0; i < 20; i++) sum += powl(fabsl((long double)x[i] / sizes[s]), powers[k]);
+            const double expected = (double)powl(sum, 1 / (long double)powers[k]) * sizes[s];
+            CHECK(gr_clip_grad_norm_p(g, inf, powers[k], 0, NULL, &norm) == GR_OK);
+            CHECK_NEAR(norm / expected, 1, 1e-14);
+        }
+        const double most = s ? sizes[s] * sin(11) : -3;
+        CHECK(gr_clip_grad_norm_p(g, inf, inf, 0, NULL, &norm) == GR_OK && norm == fabs(most));
+        CHECK(GR_AT(gr_gradient(a), 3) == x[3]);
+        const double half = fabs(most) / 2;
+        CHECK(gr_clip_grad_norm_p(g, half, inf, 0, NULL, NULL) == GR_OK);
+        if (s == 0) CHECK_NEAR(GR_AT(gr_gradient(a), 3), x[3] * half / (2 * half + 1e-6), 1e-16);
+        if (s == 0) CHECK_NEAR(GR_AT(gr_gradient(b), 0), -1.5, 1e-6);
+        if (s == 2) CHECK_NEAR(GR_AT(gr_gradient(a), 3) / x[3], 0.5, 1e-15);
+        CHECK(gr_clip_grad_norm_p(g, 1, 0, 0, NULL, &norm) == GR_ERR_ARGUMENT && isnan(norm));
+        expect(g, GR_ERR_ARGUMENT, "clip_grad_norm: p must be positive, and is 0");
+        CHECK(gr_clip_grad_norm_p(g, 1, nan_, 0, NULL, &norm) == GR_ERR_ARGUMENT);
+        gr_graph_destroy(g);
+    }
+}
+
 static void test_misuse(void)
 {
     gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);
@@ -295,6 +328,7 @@ int main(void)
     RUN(test_value);
     RUN(test_skipped);
     RUN(test_shared_gradient);
+    RUN(test_other_norms);
     RUN(test_misuse);
     RUN(test_memory_runs_out);
     return TEST_EXIT;

@@ -525,6 +525,11 @@ static void test_batch_norm_layer(void)
     gr_batch_norm_layer_forward(bn, filled(g, GR_SHAPE(3, 4), 1), true);
     expect(g, GR_ERR_SHAPE, "batch_norm: the weight bn.weight must have the sizes of axes 1 to 1");
     CHECK_NEAR(GR_AT(bn.running_mean, 0), mean[0], 1e-12); /* what failed moves nothing */
+    gr_batch_norm_layer odd = bn;
+    odd.momentum = (double)NAN;
+    CHECK(!gr_is_valid(gr_batch_norm_layer_forward(odd, filled(g, GR_SHAPE(3, C), 1), true)));
+    expect(g, GR_ERR_ARGUMENT, "batch_norm_layer_forward: the momentum must be in [0, 1], not nan");
+    CHECK_NEAR(GR_AT(bn.running_mean, 0), mean[0], 1e-12);
     gr_graph_destroy(g);
 }
 
@@ -715,8 +720,43 @@ static void test_recurrent_errors(void)
     gr_recurrent_create(g, "lstm", GR_F64, GR_GRU, 4, 2, NULL);
     expect(g, GR_ERR_NAME, "lstm.weight_ih");
     CHECK(gr_param_count(g) == 4);
+    gr_recurrent unknown = gr_recurrent_create(g, "rnn", GR_F64, GR_RNN_TANH, 4, 2, NULL);
+    unknown.kind = (gr_recurrent_kind)77;
+    gr_recurrent_forward(unknown, filled(g, GR_SHAPE(6, 2, 4), 1), NULL, NULL);
+    expect(g, GR_ERR_ARGUMENT, "recurrent layer: there is no kind 77");
+    gr_recurrent_step(unknown, filled(g, GR_SHAPE(2, 4), 1), (gr_recurrent_state){0});
+    expect(g, GR_ERR_ARGUMENT, "recurrent layer: there is no kind 77");
     gr_recurrent_forward(bad, filled(g, GR_SHAPE(6, 2, 4), 1), NULL, NULL);
     expect(g, GR_ERR_HANDLE, "its creation failed");
+    gr_graph_destroy(g);
+}
+
+/* Messages about handles name the layer, not what it asked of them. */
+static void test_dead_operands(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_recurrent rnn = gr_recurrent_create(g, "rnn", GR_F64, GR_GRU, 4, 2, NULL);
+    const gr_multihead_attention heads = gr_multihead_attention_create(g, "heads", GR_F64, 4, 2, NULL);
+    const gr_tensor x = gr_keep(filled(g, GR_SHAPE(1, 3, 4), 1)), stale = gr_exp(x), bad = {g, 0, 0};
+    gr_graph_reset(g);
+    gr_dropout(stale, 0.5, true);
+    expect(g, GR_ERR_STALE, "dropout: x is a stale handle");
+    gr_dropout(bad, 0.5, true);
+    expect(g, GR_ERR_HANDLE, "dropout: x is an invalid handle");
+    gr_attention(x, stale, x, NULL);
+    expect(g, GR_ERR_STALE, "attention: the key is a stale handle");
+    gr_attention(x, x, x, &(gr_attention_options){.mask = stale});
+    expect(g, GR_ERR_STALE, "attention: the mask is a stale handle");
+    gr_multihead_attention_forward(heads, x, x, bad, NULL);
+    expect(g, GR_ERR_HANDLE, "multihead_attention_forward: the value is an invalid handle");
+    gr_layer_norm(stale, 1, GR_NONE, GR_NONE, 1e-5);
+    expect(g, GR_ERR_STALE, "layer_norm: x is a stale handle");
+    gr_recurrent_forward(rnn, stale, NULL, NULL);
+    expect(g, GR_ERR_STALE, "recurrent layer: x is a stale handle");
+    gr_recurrent_forward(rnn, x, &(gr_recurrent_state){.h = stale}, NULL);
+    expect(g, GR_ERR_STALE, "recurrent layer: h is a stale handle");
+    gr_l2_penalty(g, 1, 1, &stale);
+    expect(g, GR_ERR_STALE, "l2_penalty: tensor 1 is a stale handle");
     gr_graph_destroy(g);
 }
 
@@ -735,5 +775,6 @@ int main(void)
     RUN(test_multihead_layer);
     RUN(test_sequence_is_steps);
     RUN(test_recurrent_errors);
+    RUN(test_dead_operands);
     return TEST_EXIT;
 }

@@ -186,6 +186,23 @@ static void test_restoring(void)
     gr_graph_destroy(g);
 }
 
+/* Without a list, running figures come back with the parameters. */
+static void test_restoring_model_state(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_batch_norm_layer norm = gr_batch_norm_layer_create(g, "norm", GR_F64, 1);
+    gr_early_stopping *e = gr_early_stopping_create(g, &(gr_early_stopping_options){.keep_best = true}, 0,
+                                                    NULL);
+    CHECK(gr_early_stopping_count(e) == 4 && gr_same(gr_early_stopping_tensor(e, 0), norm.weight));
+    gr_write(norm.running_mean, &(double){3}, 1);
+    CHECK(gr_early_stopping_update(e, 1, NULL) == GR_OK);
+    gr_write(norm.running_mean, &(double){4}, 1);
+    CHECK(gr_early_stopping_update(e, 2, NULL) == GR_OK && gr_early_stopping_restore(e) == GR_OK);
+    CHECK(gr_item(norm.running_mean) == 3 && gr_item(norm.running_variance) == 1);
+    CHECK(gr_early_stopping_set(e, (gr_early_stopping_state){1, 0, INT64_MAX, 1}) == GR_ERR_ARGUMENT);
+    gr_graph_destroy(g);
+}
+
 /* Trained with a validation loss that turns: the parameters of the turning point are there in the end. */
 static void test_in_training(void)
 {
@@ -362,6 +379,7 @@ int main(void)
     RUN(test_penalty_misuse);
     RUN(test_when_it_stops);
     RUN(test_restoring);
+    RUN(test_restoring_model_state);
     RUN(test_in_training);
     RUN(test_resuming);
     RUN(test_early_misuse);

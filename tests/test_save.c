@@ -124,6 +124,56 @@ static void test_round_trip(void)
     blob_free(&b);
 }
 
+/* A net with batch norm, saved and loaded by default, predicts the same: running figures go with the parameters, and so
+   does a constant of one's own. */
+static void test_model_state(void)
+{
+    gr_graph *g[2];
+    gr_batch_norm_layer norm[2];
+    gr_tensor own[2], y[2];
+    blob b = {NULL, 0, 0}, run = {NULL, 0, 0};
+    for (int i = 0; i < 2; i++) {
+        g[i] = gr_graph_create(NULL);
+        norm[i] = gr_batch_norm_layer_create(g[i], "norm", GR_F64, 3);
+        own[i] = gr_named(gr_constant(g[i], GR_I32, GR_SHAPE(2), (int32_t[]){i, i}), "seen");
+        CHECK(!gr_is_model_state(own[i]) && gr_is_model_state(norm[i].running_mean));
+        CHECK(gr_is_valid(gr_set_model_state(own[i], true)) && gr_is_model_state(own[i]));
+        CHECK(!gr_is_param(own[i]) && gr_param_count(g[i]) == 2);
+    }
+    const gr_tensor x = gr_normal(g[0], GR_F64, GR_SHAPE(8, 3), 4, 2);
+    gr_batch_norm_layer_forward(norm[0], x, true);
+    CHECK(gr_save_to(g[0], blob_write, &b, NULL) == GR_OK);
+    CHECK(gr_save_training_to(g[0], blob_write, &run, NULL) == GR_OK);
+    for (int k = 0; k < 2; k++) {
+        gr_safetensors *f = gr_safetensors_parse(g[1], k ? run.bytes : b.bytes, k ? run.n : b.n);
+        CHECK(gr_safetensors_count(f) == 5 + k);
+        CHECK((k ? gr_load_training_from(g[1], f, NULL) : gr_load_from(g[1], f, NULL)) == GR_OK);
+        const gr_tensor same = gr_constant(g[1], GR_F64, GR_SHAPE(8, 3), gr_data(x));
+        y[0] = gr_batch_norm_layer_forward(norm[0], x, false);
+        y[1] = gr_batch_norm_layer_forward(norm[1], same, false);
+        CHECK(memcmp(gr_data(y[0]), gr_data(y[1]), 24 * sizeof(double)) == 0);
+        CHECK(GR_AT(own[1], 1) == 0);
+        gr_write(own[1], (int32_t[]){7, 7}, 2);
+        gr_batch_norm_layer_forward(norm[1], gr_exp(same), true);
+    }
+    gr_set_model_state(own[1], false);
+    gr_safetensors *f = gr_safetensors_parse(g[1], b.bytes, b.n);
+    CHECK(gr_load_from(g[1], f, NULL) == GR_ERR_NAME);
+    CHECK_TEXT(gr_graph_error(g[1]), "there is a tensor \"seen\"");
+    gr_graph_clear_error(g[1]);
+    CHECK(!gr_is_valid(gr_set_model_state(norm[1].weight, true)) && gr_graph_status(g[1]) == GR_ERR_STATE);
+    gr_graph_clear_error(g[1]);
+    CHECK(!gr_is_valid(gr_set_model_state(gr_exp(own[1]), true)));
+    gr_graph_clear_error(g[1]);
+    CHECK(!gr_is_valid(gr_set_model_state(gr_constant(g[1], GR_F32, GR_SCALAR, NULL), true)));
+    CHECK(gr_graph_status(g[1]) == GR_ERR_NAME);
+    CHECK_TEXT(gr_graph_error(g[1]), "set_model_state: it needs a name");
+    gr_graph_destroy(g[0]);
+    gr_graph_destroy(g[1]);
+    blob_free(&b);
+    blob_free(&run);
+}
+
 /* Data begin at a multiple of 8 bytes, whatever the length of the names, and tensors at one of their elements. */
 static void test_alignment(void)
 {
@@ -249,9 +299,9 @@ static void test_refuses_to_save(void)
     save_fails(g, (gr_save_options){.prefix = "q"}, GR_ERR_NAME, "none of 1 names begins with \"q\"");
     save_fails(g, (gr_save_options){LIST(p, foreign)}, GR_ERR_GRAPH, "save: a tensor of another graph");
     save_fails(g, (gr_save_options){LIST(p, GR_NONE)}, GR_ERR_HANDLE, "save: an invalid handle");
-    save_fails(g, (gr_save_options){LIST(p, {g, 0, 0})}, GR_ERR_HANDLE, "invalid handle");
+    save_fails(g, (gr_save_options){LIST(p, {g, 0, 0})}, GR_ERR_HANDLE, "save: invalid handle");
     gr_graph_reset(g);
-    save_fails(g, (gr_save_options){LIST(p, stale)}, GR_ERR_STALE, "stale handle");
+    save_fails(g, (gr_save_options){LIST(p, stale)}, GR_ERR_STALE, "save: stale handle");
     const gr_metadata null_value[] = {{"k", NULL}}, same_key[] = {{"k", "1"}, {"k", "2"}},
                       not_utf8[] = {{"\xc3", ""}};
     save_fails(g, (gr_save_options){.n_metadata = 1, .metadata = null_value}, GR_ERR_ARGUMENT,
@@ -664,6 +714,7 @@ int main(void)
     RUN(test_bytes);
     RUN(test_loads_what_others_wrote);
     RUN(test_round_trip);
+    RUN(test_model_state);
     RUN(test_alignment);
     RUN(test_names_and_metadata);
     RUN(test_selections);

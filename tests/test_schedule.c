@@ -344,6 +344,12 @@ static void test_plateau_misuse(void)
     p.min_change = -1;
     refuse_plateau(opt, g, p, "plateau: min_rate and min_change");
     p = good;
+    p.waited = INT64_MAX;
+    refuse_plateau(opt, g, p, "plateau: its state has a count that cannot be");
+    p = good;
+    p.cooling = -1;
+    refuse_plateau(opt, g, p, "plateau: its state has a count that cannot be");
+    p = good;
     p.mode = (gr_monitor_mode)5;
     refuse_plateau(opt, g, p, "plateau: mode");
     CHECK(gr_plateau_step(NULL, opt, 1) == GR_ERR_ARGUMENT);

@@ -553,6 +553,17 @@ static void test_steps_of_optimisers(void)
     gr_graph_destroy(r.g);
 }
 
+/* A file can claim any number of steps. */
+static void test_most_steps(void)
+{
+    rig r = make_rig(usual);
+    for (int i = 0; i < gr_optimizer_param_count(r.optimizer[0]); i++)
+        gr_optimizer_set_steps(r.optimizer[0], i, INT64_MAX);
+    train(&r, 2);
+    CHECK(gr_graph_status(r.g) == GR_OK && gr_optimizer_steps(r.optimizer[0], 0) == INT64_MAX);
+    gr_graph_destroy(r.g);
+}
+
 /* Memory runs out at any point of saving or loading. */
 static void test_every_allocation_fails(void)
 {
@@ -600,6 +611,7 @@ int main(void)
     RUN(test_refuses_to_save);
     RUN(test_batches_state);
     RUN(test_steps_of_optimisers);
+    RUN(test_most_steps);
     RUN(test_every_allocation_fails);
     return TEST_EXIT;
 }

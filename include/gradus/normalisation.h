@@ -48,11 +48,11 @@ GR_API gr_tensor gr_batch_norm(gr_tensor x, gr_tensor mean, gr_tensor variance, 
 typedef struct gr_batch_norm_layer {
     gr_tensor weight, bias;                   /* [channels]: 1 and 0 at first */
     gr_tensor running_mean, running_variance; /* [channels], constants: 0 and 1 at first */
-    double eps, momentum;                     /* may be changed */
+    double eps, momentum;                     /* may be changed; momentum: in [0, 1] (GR_ERR_ARGUMENT) */
 } gr_batch_norm_layer;
 
-/* Parameters "<name>.weight" and "<name>.bias", constants "<name>.running_mean" and "<name>.running_var"; eps
-   1e-5, momentum 0.1. On error nothing stays behind and all handles are invalid. */
+/* Parameters "<name>.weight" and "<name>.bias", constants "<name>.running_mean" and "<name>.running_var", which are
+   saved with them (gr_set_model_state); eps 1e-5, momentum 0.1. On error nothing stays behind and all handles are invalid. */
 GR_API gr_batch_norm_layer gr_batch_norm_layer_create(gr_graph *g, const char *name, gr_type type,
                                                       int64_t channels);
 /* In training by the elements of x, of which there must be two per channel (GR_ERR_SHAPE), and the running

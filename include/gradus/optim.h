@@ -197,6 +197,10 @@ GR_API gr_tensor gr_optimizer_state(gr_optimizer *optimizer, int i, int k);
    only measures. */
 GR_API gr_status gr_clip_grad_norm(gr_graph *g, double max_norm, int n, const gr_tensor *params,
                                    double *norm);
+/* The same with the p-norm, (sum |g_i|^p)^(1/p), or for p = INFINITY the largest |g_i|. p: > 0 (GR_ERR_ARGUMENT; PyTorch's
+   norm_type, which may be 0 or negative, too). */
+GR_API gr_status gr_clip_grad_norm_p(gr_graph *g, double max_norm, double p, int n, const gr_tensor *params,
+                                     double *norm);
 /* Brings each element of each gradient into [-limit, limit]; infinities too, and NaN stays NaN. limit: >= 0. */
 GR_API gr_status gr_clip_grad_value(gr_graph *g, double limit, int n, const gr_tensor *params);
 

@@ -50,8 +50,8 @@ typedef struct gr_early_stopping_options {
     bool keep_best;   /* copy the tensors whenever the value is better, for gr_early_stopping_restore */
 } gr_early_stopping_options;
 
-/* n: tensors to be copied, parameters or kept constants (as running means) of the graph, none twice; 0: all parameters
-   that the graph has. Copies take their memory here. NULL on error, and while one is pending. */
+/* n: tensors to be copied, parameters or kept constants of the graph, none twice; 0: all parameters that the graph has,
+   and what else belongs to the model, as running means (gr_set_model_state). Copies take their memory here. NULL on error, and while one is pending. */
 GR_API gr_early_stopping *gr_early_stopping_create(gr_graph *g, const gr_early_stopping_options *options,
                                                    int n, const gr_tensor *tensors);
 /* Takes the next value. *stop (may be NULL): whether it is time. NaN is no better than any value. On error nothing has

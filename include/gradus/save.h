@@ -1,8 +1,8 @@
 /*
  * Saving: models and training runs in files that other programs can read, and back.
  *
- *     gr_save(g, "model.safetensors", NULL);       all parameters of the graph
- *     gr_load(g, "model.safetensors", NULL);       back into parameters of the same names, types and shapes
+ *     gr_save(g, "model.safetensors", NULL);       all parameters of the graph, and running means and the like
+ *     gr_load(g, "model.safetensors", NULL);       back into those of the same names, types and shapes
  *
  *     const gr_training run = {.n_optimizers = 1, .optimizers = &adam, .n_batches = 1, .batches = &batches};
  *     gr_save_training(g, "run.safetensors", &run);
@@ -92,6 +92,8 @@ GR_API const char *gr_safetensors_metadata(const gr_safetensors *file, const cha
 
 /* ---- Models ---- */
 
+/* Where "all parameters" stands in this header, what else belongs to the model comes with them: gr_set_model_state
+   (tensor.h), as layers say of their running means. */
 typedef struct gr_save_options {
     int n; /* 0: all parameters of the graph */
     const gr_tensor *tensors;
@@ -133,7 +135,7 @@ typedef struct gr_training_value {
 } gr_training_value;
 
 /* What a training run consists of. What is saved of it, and comes back:
-     of parameters (and of `tensors`, which are constants with names: running means, the history of a gr_lbfgs)
+     of parameters (and of `tensors`, which are constants with names: the history of a gr_lbfgs)
        the elements;
      of each optimiser   what it remembers of each parameter (its states) and how many steps that has made; rates and
                          decays of its groups, and the factor of its rates;

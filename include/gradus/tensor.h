@@ -122,6 +122,8 @@ GR_API bool gr_is_contiguous(gr_tensor t);
 GR_API bool gr_requires_grad(gr_tensor t);
 /* Whether it is a parameter (made by gr_param). */
 GR_API bool gr_is_param(gr_tensor t);
+/* Whether it belongs to the model without being a parameter: see gr_set_model_state. */
+GR_API bool gr_is_model_state(gr_tensor t);
 
 /* The name, or "" if it has none. The text lives as long as the tensor has this name. */
 GR_API const char *gr_name(gr_tensor t);
@@ -173,6 +175,12 @@ GR_API gr_status gr_release(gr_tensor t);
    freezes and thaws parameters. Only for leaves (GR_ERR_STATE) of float type (GR_ERR_TYPE). Returns t.
    gr_clear_grads is for parameters: the gradient of a constant adds up until gr_clear_grad takes it away. */
 GR_API gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad);
+
+/* Makes a kept constant a part of the model (or no longer): state that no gradient changes, but without which the
+   parameters mean something else, as the running mean of a batch norm, whose layer has done so. Wherever saving, loading
+   and early stopping take all parameters of a graph, they take all such constants with them. GR_ERR_NAME if it has no
+   name, GR_ERR_STATE if it is no kept constant. Returns t. (PyTorch: register_buffer.) */
+GR_API gr_tensor gr_set_model_state(gr_tensor t, bool is_state);
 
 /* The parameters of the graph, in the order of creation. */
 GR_API int gr_param_count(const gr_graph *g);

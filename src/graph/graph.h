@@ -45,7 +45,8 @@ enum {
     GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
     GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
     GRI_RELEASED = 1 << 5,    /* its history was walked without retain */
-    GRI_HOOKED = 1 << 6       /* there are hooks on its gradient: see hooks.c */
+    GRI_HOOKED = 1 << 6,      /* there are hooks on its gradient: see hooks.c */
+    GRI_MODEL_STATE = 1 << 7  /* a kept constant that is saved with the parameters */
 };
 
 typedef struct gri_node {
@@ -252,6 +253,9 @@ static inline gri_node *gri_kept_node(const gr_graph *g, uint32_t index)
 {
     return g->kept.slot[index & ~GRI_KEPT].node;
 }
+
+/* The kept constants that belong to the model, one after the other: the first for NULL; NULL after the last. */
+gri_node *gri_next_model_state(const gr_graph *g, const gri_node *after);
 
 /* The node of a user's handle; NULL, and the error set, if there is none. `what` names the call. */
 gri_node *gri_resolve(gr_tensor t, const char *what);

@@ -175,6 +175,7 @@ static bool has_flag(gr_tensor t, const char *what, uint32_t flag)
 bool gr_is_contiguous(gr_tensor t) { return has_flag(t, "is_contiguous", GRI_CONTIGUOUS); }
 bool gr_requires_grad(gr_tensor t) { return has_flag(t, "requires_grad", GRI_REQUIRES_GRAD); }
 bool gr_is_param(gr_tensor t) { return has_flag(t, "is_param", GRI_PARAM); }
+bool gr_is_model_state(gr_tensor t) { return has_flag(t, "is_model_state", GRI_MODEL_STATE); }
 
 const char *gr_name(gr_tensor t)
 {
@@ -399,6 +400,34 @@ gr_tensor gr_set_requires_grad(gr_tensor t, bool requires_grad)
     else
         node->flags &= ~(uint32_t)GRI_REQUIRES_GRAD;
     return t;
+}
+
+gr_tensor gr_set_model_state(gr_tensor t, bool is_state)
+{
+    gri_node *node = gri_resolve(t, "set_model_state");
+    if (!node) return gri_invalid(t.graph);
+    if (!(node->index & GRI_KEPT) || !(node->flags & GRI_LEAF) || node->flags & GRI_PARAM) {
+        gri_fail_about(t.graph, GR_ERR_STATE, node, "set_model_state: only for kept constants");
+        return gri_invalid(t.graph);
+    }
+    if (is_state && !node->name) {
+        gri_fail_about(t.graph, GR_ERR_NAME, node, "set_model_state: it needs a name");
+        return gri_invalid(t.graph);
+    }
+    if (is_state)
+        node->flags |= GRI_MODEL_STATE;
+    else
+        node->flags &= ~(uint32_t)GRI_MODEL_STATE;
+    return t;
+}
+
+gri_node *gri_next_model_state(const gr_graph *g, const gri_node *after)
+{
+    for (uint32_t i = after ? (after->index & ~GRI_KEPT) + 1 : 1; i < g->kept.top; i++) {
+        gri_node *node = g->kept.slot[i].node;
+        if (node && node->flags & GRI_MODEL_STATE) return node;
+    }
+    return NULL;
 }
 
 int gr_param_count(const gr_graph *g) { return g ? (int)g->n_params : 0; }

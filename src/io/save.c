@@ -25,7 +25,7 @@ static gr_status check_selection(const gri_plan *p, const selection *s)
         return gri_fail(g, GR_ERR_ARGUMENT, "%s: %d tensors%s", p->call, s->n, s->n > 0 ? " at NULL" : "");
     if (s->n == 0 && s->names)
         return gri_fail(g, GR_ERR_ARGUMENT, "%s: names are for a list of tensors", p->call);
-    if (s->n == 0 && g->n_params == 0)
+    if (s->n == 0 && g->n_params == 0 && !gri_next_model_state(g, NULL))
         return gri_fail(g, GR_ERR_ARGUMENT, "%s: the graph has no parameters", p->call);
     return GR_OK;
 }
@@ -33,27 +33,35 @@ static gr_status check_selection(const gri_plan *p, const selection *s)
 /* The name of tensor i, or NULL and the error set. */
 static const char *name_of(const gri_plan *p, const selection *s, gr_tensor t, int i)
 {
-    const char *name = s->names ? s->names[i] : t.graph == p->g ? gr_name(t) : "";
+    const gri_node *node = s->names || t.graph != p->g ? NULL : gri_resolve(t, p->call);
     if (p->g->status != GR_OK) return NULL;
+    const char *name = s->names ? s->names[i] : node && node->name ? node->name : "";
     if (name && (*name || t.graph != p->g)) return name; /* a foreign handle gets its own error */
     gri_fail(p->g, GR_ERR_NAME, "%s: tensor %d of the list has no name", p->call, i);
     return NULL;
 }
 
+/* Tensor i of those that are meant, unless its name does not begin as it should. */
+static gr_status add_tensor(gri_plan *p, const selection *s, gr_tensor t, int i)
+{
+    const char *name = name_of(p, s, t, i);
+    if (!name) return p->g->status;
+    if (s->prefix && strncmp(name, s->prefix, strlen(s->prefix)) != 0) return GR_OK;
+    return gri_plan_add(p, t, GRI_PARTS(name));
+}
+
 static gr_status make_plan(gri_plan *p, const selection *s)
 {
+    gr_graph *g = p->g;
     gr_status status = check_selection(p, s);
-    const int n = s->n > 0 ? s->n : (int)p->g->n_params;
-    for (int i = 0; i < n && status == GR_OK; i++) {
-        const gr_tensor t = s->n > 0 ? s->tensors[i] : gr_param_at(p->g, i);
-        const char *name = name_of(p, s, t, i);
-        if (!name) return p->g->status;
-        if (!s->prefix || strncmp(name, s->prefix, strlen(s->prefix)) == 0)
-            status = gri_plan_add(p, t, GRI_PARTS(name));
-    }
+    const gri_node *state = s->n == 0 ? gri_next_model_state(g, NULL) : NULL;
+    int n = s->n > 0 ? s->n : (int)g->n_params;
+    for (int i = 0; i < n && status == GR_OK; i++)
+        status = add_tensor(p, s, s->n > 0 ? s->tensors[i] : gr_param_at(g, i), i);
+    for (; state && status == GR_OK; state = gri_next_model_state(g, state))
+        status = add_tensor(p, s, gri_handle(g, state), n++);
     if (status == GR_OK && p->n == 0)
-        status = gri_fail(p->g, GR_ERR_NAME, "%s: none of %d names begins with \"%s\"", p->call, n,
-                          s->prefix);
+        status = gri_fail(g, GR_ERR_NAME, "%s: none of %d names begins with \"%s\"", p->call, n, s->prefix);
     return status == GR_OK ? gri_plan_finish(p) : status;
 }
 

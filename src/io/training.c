@@ -132,8 +132,9 @@ static gr_status add_words(run *r, const char *type, size_t n, const char *const
 /* A tensor under its own name. */
 static gr_status add_named(run *r, gr_tensor t, const char *kind)
 {
-    const char *name = t.graph == r->g ? gr_name(t) : "?";
+    const gri_node *node = t.graph == r->g ? gri_resolve(t, r->plan.call) : NULL;
     if (r->g->status != GR_OK) return r->g->status;
+    const char *name = !node ? "?" : node->name ? node->name : ""; /* a foreign handle gets its own error */
     if (!*name) return gri_fail(r->g, GR_ERR_NAME, "%s: a tensor without a name", r->plan.call);
     return gri_plan_add(&r->plan, t, GRI_PARTS(kind, name));
 }
@@ -181,6 +182,9 @@ static gr_status add_all(run *r)
     const int n_params = t->n_params > 0 ? t->n_params : gr_param_count(r->g);
     for (int i = 0; i < n_params && status == GR_OK; i++)
         status = add_named(r, t->n_params > 0 ? t->params[i] : gr_param_at(r->g, i), "model.");
+    const gri_node *state = t->n_params > 0 ? NULL : gri_next_model_state(r->g, NULL);
+    for (; state && status == GR_OK; state = gri_next_model_state(r->g, state))
+        status = add_named(r, gri_handle(r->g, state), "model.");
     for (int i = 0; i < t->n_tensors && status == GR_OK; i++) status = add_named(r, t->tensors[i], "tensor.");
     for (int i = 0; i < t->n_values && status == GR_OK; i++) status = add_value(r, i);
     for (int i = 0; i < t->n_optimizers && status == GR_OK; i++) status = add_optimizer(r, i);

@@ -12,8 +12,10 @@ static gr_tensor invalid(gr_tensor like) { return (gr_tensor){like.graph, 0, 0};
 /* Whether q, k and v are matrices that fit. */
 static bool fit(gr_tensor q, gr_tensor k, gr_tensor v)
 {
+    if (!gri_layer_check("attention", "the query", q) || !gri_layer_check("attention", "the key", k) ||
+        !gri_layer_check("attention", "the value", v))
+        return false;
     const int q_ndim = gr_ndim(q), k_ndim = gr_ndim(k), v_ndim = gr_ndim(v);
-    if (q_ndim < 0 || k_ndim < 0 || v_ndim < 0) return false;
     if (q_ndim < 2 || k_ndim < 2 || v_ndim < 2) {
         gr_graph_fail(q.graph, GR_ERR_NDIM,
                       "attention: queries, keys and values need two axes at least: %d, %d and %d", q_ndim,
@@ -47,6 +49,7 @@ gr_tensor gr_attention(gr_tensor q, gr_tensor k, gr_tensor v, const gr_attention
     const gr_attention_options none = {.causal = false}, *o = options ? options : &none;
     if (o->weights) *o->weights = invalid(q);
     if (!fit(q, k, v)) return invalid(q);
+    if (o->mask.graph && !gri_layer_check("attention", "the mask", o->mask)) return invalid(q);
     const double scale = o->scale != 0 ? o->scale : 1 / sqrt(fmax(1, (double)gr_dim(q, -1)));
     gr_tensor scores = gr_matmul(gr_scale(q, scale), gr_transpose(k, -2, -1));
     if (o->mask.graph && gr_type_of(o->mask) == GR_BOOL)
@@ -124,6 +127,7 @@ static gr_tensor attend(gr_multihead_attention layer, const gr_tensor x[3],
 gr_tensor gr_multihead_attention_forward(gr_multihead_attention layer, gr_tensor query, gr_tensor key,
                                          gr_tensor value, const gr_attention_options *options)
 {
+    static const char *const names[] = {"the query", "the key", "the value"};
     const gr_tensor x[] = {query, key, value};
     if (options && options->weights) *options->weights = invalid(query);
     if (layer.heads < 1) {
@@ -132,8 +136,8 @@ gr_tensor gr_multihead_attention_forward(gr_multihead_attention layer, gr_tensor
         return invalid(query);
     }
     for (int i = 0; i < 3; i++) {
+        if (!gri_layer_check("multihead_attention_forward", names[i], x[i])) return invalid(query);
         const gr_shape s = gr_shape_of(x[i]);
-        if (s.ndim < 0) return invalid(query);
         const int64_t embed = gr_dim(layer.out.weight, 0);
         if (s.ndim == 3 && s.dims[2] == embed) continue;
         gr_graph_fail(query.graph, s.ndim == 3 ? GR_ERR_SHAPE : GR_ERR_NDIM,

@@ -1,5 +1,5 @@
 /* Dropout: a random mask and a selection, so that the gradient passes where the value did. */
-#include "gradus/nn.h"
+#include "nn/layer.h"
 #include "gradus/ops.h"
 
 gr_tensor gr_dropout(gr_tensor x, double p, bool training)
@@ -9,8 +9,8 @@ gr_tensor gr_dropout(gr_tensor x, double p, bool training)
         gr_graph_fail(x.graph, GR_ERR_ARGUMENT, "dropout: p must be in [0, 1), not %g", p);
         return none;
     }
+    if (!gri_layer_check("dropout", "x", x)) return none;
     const gr_shape shape = gr_shape_of(x);
-    if (shape.ndim < 0) return none;
     if (!gr_type_is_float(gr_type_of(x))) {
         gr_graph_fail(x.graph, GR_ERR_TYPE, "dropout: needs f32 or f64, not %s", gr_type_name(gr_type_of(x)));
         return none;

@@ -59,7 +59,7 @@ gr_tensor gri_layer_state(gri_layer *l, const char *part, gr_shape shape, double
     const gr_scope scope = gr_scope_begin(l->graph);
     const gr_tensor t = note(l, gr_keep(gr_full(l->graph, l->type, shape, value)));
     gr_scope_end(scope, 0, NULL);
-    if (!l->failed) gr_named(t, name);
+    if (!l->failed) gr_set_model_state(gr_named(t, name), true);
     l->failed = gr_graph_status(l->graph) != GR_OK;
     return t;
 }
@@ -70,6 +70,16 @@ bool gri_layer_end(gri_layer *l)
 {
     for (int i = 0; i < l->n && l->failed; i++) gr_release(l->made[i]);
     return !l->failed;
+}
+
+bool gri_layer_check(const char *call, const char *operand, gr_tensor t)
+{
+    if (gr_is_valid(t)) return true;
+    gr_graph_fail(t.graph, t.index ? GR_ERR_STALE : GR_ERR_HANDLE, "%s: %s is %s", call, operand,
+                  t.index
+                      ? "a stale handle: its tensor was freed by a reset, the end of its scope or gr_release"
+                      : "an invalid handle");
+    return false;
 }
 
 size_t gri_layer_name_of(gr_tensor parameter, const char *part, char name[GRI_LAYER_NAME_BYTES])

@@ -28,6 +28,9 @@ gr_status gri_init_ones(gr_tensor w);
 /* Whether all could be made; if not, there is an error, and nothing of the layer is left. */
 bool gri_layer_end(gri_layer *l);
 
+/* Whether an operand is alive; if not, the error says so in the name of the call. */
+bool gri_layer_check(const char *call, const char *operand, gr_tensor t);
+
 /* The name of the layer whose parameter "<layer>.<part>" is, and its length; "" if it is named otherwise. */
 size_t gri_layer_name_of(gr_tensor parameter, const char *part, char name[GRI_LAYER_NAME_BYTES]);
 /* Opens the scope of that name; false if there is none to be opened, and so none to be ended. */

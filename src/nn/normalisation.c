@@ -16,8 +16,8 @@ static bool is_given(gr_tensor t) { return t.graph != NULL; }
 /* The shape of x; false, and the error set, for a bad handle or fewer axes than are needed. */
 static bool get_shape(const char *norm, gr_tensor x, int least, gr_shape *shape)
 {
+    if (!gri_layer_check(norm, "x", x)) return false;
     *shape = gr_shape_of(x);
-    if (shape->ndim < 0) return false;
     if (shape->ndim >= least) return true;
     gr_graph_fail(x.graph, GR_ERR_NDIM, "%s: needs at least %d axes; there are %d", norm, least, shape->ndim);
     return false;
@@ -27,8 +27,8 @@ static bool get_shape(const char *norm, gr_tensor x, int least, gr_shape *shape)
 static bool fits(const char *norm, const char *what, gr_tensor t, const gr_shape *shape, int first, int last)
 {
     if (!is_given(t)) return true;
+    if (!gri_layer_check(norm, what, t)) return false;
     const gr_shape own = gr_shape_of(t);
-    if (own.ndim < 0) return false;
     bool same = own.ndim == last - first;
     for (int i = 0; same && i < own.ndim; i++) same = own.dims[i] == shape->dims[first + i];
     if (!same)
@@ -191,6 +191,11 @@ static gr_tensor train_batch_norm(gr_batch_norm_layer layer, gr_tensor x)
     const gr_tensor none = {NULL, 0, 0};
     gr_shape s;
     if (!get_shape("batch_norm_layer_forward", x, 2, &s)) return invalid(x);
+    if (!(layer.momentum >= 0 && layer.momentum <= 1)) { /* else the running figures were lost */
+        gr_graph_fail(x.graph, GR_ERR_ARGUMENT,
+                      "batch_norm_layer_forward: the momentum must be in [0, 1], not %g", layer.momentum);
+        return invalid(x);
+    }
     const int64_t n = s.dims[1] > 0 ? gr_count(x) / s.dims[1] : 2;
     if (n < 2) {
         gr_graph_fail(x.graph, GR_ERR_SHAPE,

@@ -118,10 +118,11 @@ static gr_tensor products_of_x(const gr_recurrent *l, gr_tensor x)
 static gr_tensor part(const gr_recurrent *l, const char *what, gr_tensor given, gr_tensor x, gr_shape wanted)
 {
     if (!given.graph) return gr_zeros(x.graph, gr_type_of(x), wanted);
+    if (!gri_layer_check("recurrent layer", what, given)) return invalid(x.graph);
     const gr_shape s = gr_shape_of(given);
     bool same = s.ndim == wanted.ndim;
     for (int i = 0; same && i < s.ndim; i++) same = s.dims[i] == wanted.dims[i];
-    if (same || s.ndim < 0) return given;
+    if (same) return given;
     gr_graph_fail(x.graph, GR_ERR_SHAPE,
                   "recurrent layer: the state %s must be [%s%" PRId64 "], with n as x has it", what,
                   wanted.ndim > 1 ? "n, " : "", l->hidden);
@@ -132,13 +133,18 @@ static gr_tensor part(const gr_recurrent *l, const char *what, gr_tensor given, 
    error set, if they do not fit. */
 static bool ready(const gr_recurrent *l, gr_tensor x, int before, gr_recurrent_state *state)
 {
-    gr_shape s = gr_shape_of(x);
     if (l->hidden < 1) gr_graph_fail(x.graph, GR_ERR_HANDLE, "recurrent layer: its creation failed");
-    if (s.ndim < 0 || l->hidden < 1) return false;
+    if (l->hidden < 1 || !gri_layer_check("recurrent layer", "x", x)) return false;
+    gr_shape s = gr_shape_of(x);
+    if ((unsigned)l->kind > GR_GRU) {
+        gr_graph_fail(x.graph, GR_ERR_ARGUMENT, "recurrent layer: there is no kind %d", (int)l->kind);
+        return false;
+    }
     const int64_t in = gr_dim(l->weight_ih, 0);
     if (s.ndim < before + 1 || s.ndim > before + 2 || s.dims[s.ndim - 1] != in) {
         gr_graph_fail(x.graph, s.ndim < before + 1 || s.ndim > before + 2 ? GR_ERR_NDIM : GR_ERR_SHAPE,
-                      "recurrent layer: needs x %s%" PRId64 "]", before ? "[time, n, " : "[n, ", in);
+                      "recurrent layer: needs x %s%" PRId64 "], which has %d axes, the last of size %" PRId64,
+                      before ? "[time, n, " : "[n, ", in, s.ndim, s.ndim > 0 ? s.dims[s.ndim - 1] : 1);
         return false;
     }
     for (int i = before; i < s.ndim; i++) s.dims[i - before] = s.dims[i];

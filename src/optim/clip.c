@@ -66,23 +66,32 @@ static gr_status find_largest(const clip_list *list, double *largest)
     return GR_OK;
 }
 
-/* The norm of all, times *scale: a power of 2, such that no square overflows or vanishes. */
-static double scaled_norm(const clip_list *list, double largest, double *scale)
+/* The p-norm of all, times *scale: a power of 2, such that no power overflows, nor all of them vanish. */
+static double scaled_norm(const clip_list *list, double p, double largest, double *scale)
 {
     enum { MOST = 1000 }; /* within the exponents of f64 */
     int exponent;
     frexp(largest, &exponent);
     *scale = ldexp(1, exponent > MOST ? -MOST : exponent < -MOST ? MOST : -exponent);
+    if (isinf(p)) return largest * *scale;
     double sum = 0;
     for (int i = 0; i < list->count; i++) {
         const gri_node *gradient = gradient_of(list, i);
-        if (gradient)
-            sum += gri_sum_squares(gradient->array.type, gradient->array.count, gradient->array.data, *scale);
+        if (!gradient) continue;
+        const gr_array *a = &gradient->array;
+        sum += p == 2 ? gri_sum_squares(a->type, a->count, a->data, *scale)
+                      : gri_sum_powers(a->type, a->count, a->data, *scale, p);
     }
-    return sqrt(sum);
+    return p == 2 ? sqrt(sum) : pow(sum, 1 / p);
 }
 
 gr_status gr_clip_grad_norm(gr_graph *g, double max_norm, int n, const gr_tensor *params, double *norm)
+{
+    return gr_clip_grad_norm_p(g, max_norm, 2, n, params, norm);
+}
+
+gr_status gr_clip_grad_norm_p(gr_graph *g, double max_norm, double p, int n, const gr_tensor *params,
+                              double *norm)
 {
     clip_list list = {g, params, n, 0};
     if (norm) *norm = NAN;
@@ -91,10 +100,11 @@ gr_status gr_clip_grad_norm(gr_graph *g, double max_norm, int n, const gr_tensor
     if (!(max_norm >= 0))
         return gri_fail(g, GR_ERR_ARGUMENT, "clip_grad_norm: max_norm must not be negative, and is %g",
                         max_norm);
+    if (!(p > 0)) return gri_fail(g, GR_ERR_ARGUMENT, "clip_grad_norm: p must be positive, and is %g", p);
     double largest, scale;
     status = find_largest(&list, &largest);
     if (status != GR_OK) return status;
-    const double scaled = scaled_norm(&list, largest, &scale);
+    const double scaled = scaled_norm(&list, p, largest, &scale);
     const double factor = max_norm * scale / (scaled + norm_epsilon * scale);
     if (norm) *norm = scaled / scale;
     for (int i = 0; i < list.count && factor < 1; i++) {

@@ -80,6 +80,15 @@ static gr_status add_tensor(gr_early_stopping *e, int i, gr_tensor t)
     return GR_OK;
 }
 
+/* All parameters, and what else belongs to the model. */
+static int count_all(const gr_graph *g)
+{
+    int64_t count = g->n_params;
+    const gri_node *state = gri_next_model_state(g, NULL);
+    for (; state; state = gri_next_model_state(g, state)) count++;
+    return count < INT32_MAX ? (int)count : INT32_MAX;
+}
+
 gr_early_stopping *gr_early_stopping_create(gr_graph *g, const gr_early_stopping_options *options, int n,
                                             const gr_tensor *tensors)
 {
@@ -89,7 +98,7 @@ gr_early_stopping *gr_early_stopping_create(gr_graph *g, const gr_early_stopping
         gri_fail(g, GR_ERR_ARGUMENT, "%s: %d tensors%s", what, n, n > 0 ? " at NULL" : "");
         return NULL;
     }
-    const int count = n > 0 ? n : (int)g->n_params;
+    const int count = n > 0 ? n : count_all(g);
     if (count == 0 && o.keep_best) {
         gri_fail(g, GR_ERR_ARGUMENT, "%s: the graph has no parameters yet", what);
         return NULL;
@@ -103,8 +112,12 @@ gr_early_stopping *gr_early_stopping_create(gr_graph *g, const gr_early_stopping
     e->n = count;
     e->snapshots = gr_graph_alloc(g, (size_t)count * sizeof *e->snapshots);
     gr_status status = e->snapshots ? GR_OK : g->status;
-    for (int i = 0; i < count && status == GR_OK; i++)
-        status = add_tensor(e, i, gri_listed_param(g, n, tensors, i));
+    const gri_node *state = NULL;
+    for (int i = 0; i < count && status == GR_OK; i++) {
+        const bool is_state = n == 0 && i >= (int)g->n_params;
+        if (is_state) state = gri_next_model_state(g, state);
+        status = add_tensor(e, i, is_state ? gri_handle(g, state) : gri_listed_param(g, n, tensors, i));
+    }
     if (status == GR_OK) return e;
     if (e->snapshots) release_copies(e);
     gri_disown(g, e);
@@ -209,7 +222,7 @@ gr_status gr_early_stopping_set(gr_early_stopping *e, gr_early_stopping_state st
     const gr_status status = check_usable(e);
     if (status != GR_OK) return status;
     if (state.best_at < -1 || state.seen < 0 || state.waited < 0 || state.best_at >= state.seen ||
-        state.waited > state.seen || isnan(state.best))
+        state.seen == INT64_MAX || state.waited > state.seen || isnan(state.best))
         return gri_fail(e->graph, GR_ERR_ARGUMENT,
                         "%s: a state that cannot be: best %g at %lld of %lld, %lld waited", what, state.best,
                         (long long)state.best_at, (long long)state.seen, (long long)state.waited);

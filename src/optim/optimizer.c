@@ -292,7 +292,7 @@ static void update_entry(const gr_optimizer *o, gri_entry *e)
     const bool decoupled = group->decay == GR_DECAY_DECOUPLED;
     gri_node *param = gri_node_of(e->param);
     const int64_t count = param->array.count;
-    e->steps++;
+    if (e->steps < INT64_MAX) e->steps++; /* a file can say that as many were made */
     cut_update cut = {.rule = rule,
                       .by_element = rule->n_states - rule->n_scalars,
                       .keep = decoupled ? 1 - rate * group->weight_decay : 1,

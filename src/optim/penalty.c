@@ -46,7 +46,11 @@ static bool check_tensor(const penalty_list *l, int i)
         gr_graph_fail(l->g, GR_ERR_GRAPH, "%s: tensor %d belongs to another graph", l->what, number);
         return false;
     }
-    if (gr_ndim(t) < 0 || !gr_is_valid(t)) return false; /* stale: the error is set */
+    if (!gr_is_valid(t)) {
+        gr_graph_fail(l->g, GR_ERR_STALE, "%s: tensor %d is a stale handle: it was released or reset",
+                      l->what, number);
+        return false;
+    }
     const gr_type type = gr_type_of(t), first = gr_type_of(tensor_at(l, 0));
     if (gr_type_is_float(type) && type == first) return true;
     gr_graph_fail(l->g, GR_ERR_TYPE, "%s: needs tensors of f32, or of f64: tensor %d, \"%s\", is %s%s%s",

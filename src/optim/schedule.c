@@ -230,11 +230,16 @@ gr_plateau gr_plateau_start(gr_monitor_mode mode)
                         .best = mode == GR_MONITOR_MAX ? -INFINITY : INFINITY};
 }
 
+/* Whether so many things can have happened, and one more. */
+static bool is_count(int64_t n) { return n >= 0 && n < INT64_MAX; }
+
 static const char *why_invalid(const gr_plateau *p)
 {
     if (p->mode != GR_MONITOR_MIN && p->mode != GR_MONITOR_MAX) return "mode is neither minimum nor maximum";
     if (!(p->factor >= 0 && p->factor < 1)) return "factor must be in [0, 1)";
     if (p->patience < 0 || p->cooldown < 0) return "patience and cooldown must not be negative";
+    if (!is_count(p->waited) || !is_count(p->cooling) || !is_count(p->reductions))
+        return "its state has a count that cannot be";
     if (!is_finite_size(p->threshold)) return "threshold must be finite and not negative";
     if (!is_finite_size(p->min_rate) || !is_finite_size(p->min_change))
         return "min_rate and min_change must be finite and not negative";

@@ -311,9 +311,11 @@ double gri_largest(gr_type type, int64_t n, const void *x)
 /* Blocks keep the rounding error from growing with n. */
 enum { BLOCK = 1 << 12 };
 
-#define sum_squares(NAME, T)                                           \
-    static double NAME(int64_t n, const T *x, double by)               \
+/* The sum of TERM(y) over y = x by. */
+#define SUM_TERMS(NAME, T, TERM)                                       \
+    static double NAME(int64_t n, const T *x, double by, double p)     \
     {                                                                  \
+        (void)p;                                                       \
         double total = 0;                                              \
         for (int64_t first = 0; first < n; first += BLOCK) {           \
             const int64_t end = n - first < BLOCK ? n : first + BLOCK; \
@@ -322,20 +324,30 @@ enum { BLOCK = 1 << 12 };
             for (; end - i >= LANES; i += LANES)                       \
                 for (int k = 0; k < LANES; k++) {                      \
                     const double y = (double)x[i + k] * by;            \
-                    lane[k] += y * y;                                  \
+                    lane[k] += TERM(y);                                \
                 }                                                      \
             for (; i < end; i++) {                                     \
                 const double y = (double)x[i] * by;                    \
-                rest += y * y;                                         \
+                rest += TERM(y);                                       \
             }                                                          \
             for (int k = 0; k < LANES; k++) rest += lane[k];           \
             total += rest;                                             \
         }                                                              \
         return total;                                                  \
     }
+#define SQUARE(y)            ((y) * (y))
+#define POWER(y)             pow(fabs(y), p)
+#define sum_squares(NAME, T) SUM_TERMS(NAME, T, SQUARE)
+#define sum_powers(NAME, T)  SUM_TERMS(NAME, T, POWER)
 BOTH_TYPES(sum_squares)
+BOTH_TYPES(sum_powers)
 
 double gri_sum_squares(gr_type type, int64_t n, const void *x, double scale)
 {
-    return type == GR_F32 ? sum_squares_f32(n, x, scale) : sum_squares_f64(n, x, scale);
+    return type == GR_F32 ? sum_squares_f32(n, x, scale, 2) : sum_squares_f64(n, x, scale, 2);
+}
+
+double gri_sum_powers(gr_type type, int64_t n, const void *x, double scale, double p)
+{
+    return type == GR_F32 ? sum_powers_f32(n, x, scale, p) : sum_powers_f64(n, x, scale, p);
 }

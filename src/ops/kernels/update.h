@@ -73,5 +73,7 @@ void gri_update_clamp(gr_type type, int64_t n, void *x, double limit);
 double gri_largest(gr_type type, int64_t n, const void *x);
 /* The sum of (x scale)^2, in f64, in an order that depends on n alone. */
 double gri_sum_squares(gr_type type, int64_t n, const void *x, double scale);
+/* The sum of |x scale|^p, in the same order. */
+double gri_sum_powers(gr_type type, int64_t n, const void *x, double scale, double p);
 
 #endif
