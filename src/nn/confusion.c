@@ -5,7 +5,7 @@
  */
 #include "gradus/metrics.h"
 #include "base/text.h"
-#include "nn/judged.h"
+#include "nn/outcome.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -23,7 +23,7 @@ void gr_confusion_clear(gr_confusion *c)
 
 static bool is_ignored(const gr_confusion *c, int32_t label) { return c->ignore && label == c->ignore_index; }
 
-static gr_status count(gr_graph *g, gr_confusion *c, const gri_judged *j)
+static gr_status count(gr_graph *g, gr_confusion *c, const gri_outcome *j)
 {
     const char *what = "confusion_add";
     if (j->classes > 0 && j->classes != c->classes)
@@ -31,8 +31,8 @@ static gr_status count(gr_graph *g, gr_confusion *c, const gri_judged *j)
                              j->classes, c->classes);
     for (int64_t i = 0; i < j->n; i++) {
         if (is_ignored(c, j->is[i])) continue;
-        gr_status status = gri_judge_label(g, what, i, j->is[i], c->classes);
-        if (status == GR_OK) status = gri_judge_label(g, what, i, j->said[i], c->classes);
+        gr_status status = gri_outcome_label(g, what, i, j->is[i], c->classes);
+        if (status == GR_OK) status = gri_outcome_label(g, what, i, j->said[i], c->classes);
         if (status != GR_OK) return status;
     }
     for (int64_t i = 0; i < j->n; i++)
@@ -44,14 +44,14 @@ gr_status gr_confusion_add(gr_confusion *c, gr_tensor y, gr_tensor t)
 {
     const char *what = "confusion_add";
     gr_graph *g = y.graph;
-    gri_judged j;
-    gr_status status = gri_judge_operands(what, y, t);
+    gri_outcome j;
+    gr_status status = gri_outcome_operands(what, y, t);
     if (status != GR_OK) return status;
     if (!is_sound(c))
         return gr_graph_fail(g, GR_ERR_ARGUMENT, "%s: a matrix without classes or without counts", what);
     const gr_scope scope = gr_scope_begin(g);
     gr_no_grad_begin(g);
-    status = gri_judge(what, y, t, &j);
+    status = gri_outcome_of(what, y, t, &j);
     if (status == GR_OK) status = count(g, c, &j);
     gr_no_grad_end(g);
     gr_scope_end(scope, 0, NULL);

@@ -6,7 +6,7 @@
 #include "gradus/metrics.h"
 #include "gradus/ops.h"
 #include "nn/describe.h"
-#include "nn/judged.h"
+#include "nn/outcome.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -35,7 +35,7 @@ static bool same_axes(gr_tensor a, gr_tensor b, int n)
     return true;
 }
 
-gr_status gri_judge_operands(const char *what, gr_tensor y, gr_tensor t)
+gr_status gri_outcome_operands(const char *what, gr_tensor y, gr_tensor t)
 {
     gr_graph *g = y.graph;
     if (!g) return GR_ERR_HANDLE;
@@ -50,7 +50,7 @@ gr_status gri_judge_operands(const char *what, gr_tensor y, gr_tensor t)
                          y.index ? "targets" : "predictions");
 }
 
-gr_status gri_judge(const char *what, gr_tensor y, gr_tensor t, gri_judged *j)
+gr_status gri_outcome_of(const char *what, gr_tensor y, gr_tensor t, gri_outcome *j)
 {
     const bool scores = gr_type_is_float(gr_type_of(y)), labels = gr_type_of(t) == GR_I32;
     const int samples = scores ? gr_ndim(y) - 1 : gr_ndim(y);
@@ -66,12 +66,12 @@ gr_status gri_judge(const char *what, gr_tensor y, gr_tensor t, gri_judged *j)
                              y, t);
     const gr_tensor said = scores ? gr_argmax(y, -1, false) : gr_contiguous(y);
     const gr_tensor is = labels ? gr_contiguous(t) : gr_argmax(t, -1, false);
-    *j = (gri_judged){.said = gr_data(said), .is = gr_data(is), .n = gr_count(is)};
+    *j = (gri_outcome){.said = gr_data(said), .is = gr_data(is), .n = gr_count(is)};
     if (scores) j->classes = gr_dim(y, -1);
     return gr_graph_status(y.graph);
 }
 
-gr_status gri_judge_label(gr_graph *g, const char *what, int64_t sample, int32_t label, int64_t classes)
+gr_status gri_outcome_label(gr_graph *g, const char *what, int64_t sample, int32_t label, int64_t classes)
 {
     if (label >= 0 && label < classes) return GR_OK;
     return gr_graph_fail(g, GR_ERR_INDEX,
@@ -84,7 +84,7 @@ gr_status gri_judge_label(gr_graph *g, const char *what, int64_t sample, int32_t
 gr_status gr_metric_add(const gr_metric *metric, gr_tensor y, gr_tensor t, gr_average *average)
 {
     const char *what = metric && metric->name ? metric->name : "metric_add";
-    const gr_status status = gri_judge_operands(what, y, t);
+    const gr_status status = gri_outcome_operands(what, y, t);
     if (status != GR_OK) return status;
     if (!metric || !metric->add || !average)
         return gr_graph_fail(y.graph, GR_ERR_ARGUMENT, "%s: %s", what,
@@ -128,15 +128,15 @@ double gr_mean_squared_error(gr_tensor y, gr_tensor t)
 /* ---- Classes ---- */
 
 /* Counts the samples that have been judged, and those of them that `right` says are right. */
-typedef bool right_function(const gri_judged *j, const double *scores, int64_t i, int64_t k);
+typedef bool right_function(const gri_outcome *j, const double *scores, int64_t i, int64_t k);
 
-static gr_status add_right(const gr_metric *m, gr_tensor y, const gri_judged *j, const double *scores,
+static gr_status add_right(const gr_metric *m, gr_tensor y, const gri_outcome *j, const double *scores,
                            right_function *right, gr_average *average)
 {
     for (int64_t i = 0; i < j->n; i++) {
         if (m->ignore && j->is[i] == m->ignore_index) continue;
         if (j->classes > 0) {
-            const gr_status status = gri_judge_label(y.graph, m->name, i, j->is[i], j->classes);
+            const gr_status status = gri_outcome_label(y.graph, m->name, i, j->is[i], j->classes);
             if (status != GR_OK) return status;
         }
         average->sum += right(j, scores, i, m->count);
@@ -145,7 +145,7 @@ static gr_status add_right(const gr_metric *m, gr_tensor y, const gri_judged *j,
     return GR_OK;
 }
 
-static bool is_said(const gri_judged *j, const double *scores, int64_t i, int64_t k)
+static bool is_said(const gri_outcome *j, const double *scores, int64_t i, int64_t k)
 {
     (void)scores, (void)k;
     return j->said[i] == j->is[i];
@@ -153,8 +153,8 @@ static bool is_said(const gri_judged *j, const double *scores, int64_t i, int64_
 
 static gr_status add_accuracy(const gr_metric *m, gr_tensor y, gr_tensor t, gr_average *average)
 {
-    gri_judged j;
-    const gr_status status = gri_judge(m->name, y, t, &j);
+    gri_outcome j;
+    const gr_status status = gri_outcome_of(m->name, y, t, &j);
     return status == GR_OK ? add_right(m, y, &j, NULL, is_said, average) : status;
 }
 
@@ -168,7 +168,7 @@ static bool goes_before(const double *scores, int64_t a, int64_t b)
     return scores[a] > scores[b] || ((a_nan || scores[a] == scores[b]) && a < b);
 }
 
-static bool is_among(const gri_judged *j, const double *scores, int64_t i, int64_t k)
+static bool is_among(const gri_outcome *j, const double *scores, int64_t i, int64_t k)
 {
     const double *row = scores + i * j->classes;
     int64_t before = 0;
@@ -178,8 +178,8 @@ static bool is_among(const gri_judged *j, const double *scores, int64_t i, int64
 
 static gr_status add_top_k(const gr_metric *m, gr_tensor y, gr_tensor t, gr_average *average)
 {
-    gri_judged j;
-    const gr_status status = gri_judge(m->name, y, t, &j);
+    gri_outcome j;
+    const gr_status status = gri_outcome_of(m->name, y, t, &j);
     if (status != GR_OK) return status;
     if (j.classes == 0) return fail_operands(m->name, GR_ERR_TYPE, "scores, which are floats", y, t);
     if (m->count < 1 || m->count > j.classes)
