@@ -361,6 +361,23 @@ static void a_loss_that_is_not_finite(void)
     gr_graph_destroy(same.g);
 }
 
+static gr_tensor endless_penalty(gr_graph *g, void *user)
+{
+    (void)user;
+    return gr_scalar(g, GR_F64, INFINITY);
+}
+
+static void a_penalty_that_is_not_finite(void)
+{
+    rig r;
+    make_bare(&r);
+    r.plan.penalty = endless_penalty;
+    r.plan.require_finite = true;
+    CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_ERR_NOT_FINITE && gr_history_get(r.history).steps == 0);
+    CHECK_TEXT(gr_graph_error(r.g), "fit: the loss of batch 1 of epoch 1 is infinite");
+    gr_graph_destroy(r.g);
+}
+
 static void a_label_that_is_no_class(void)
 {
     rig r;
@@ -666,6 +683,18 @@ static void draws_bars(void)
     gr_graph_destroy(r.g);
 }
 
+static void writes_into_streams(void)
+{
+    char line[16] = "";
+    FILE *file = tmpfile();
+    CHECK(file && gr_stream_writer("abcdef", 3, file) && gr_stream_writer("xy", 2, file));
+    if (!file) return;
+    rewind(file);
+    CHECK(fgets(line, sizeof line, file) && !strcmp(line, "abcxy"));
+    fclose(file);
+    CHECK(!gr_stream_writer("abc", 3, NULL));
+}
+
 static void keeps_a_history(void)
 {
     static const char *const names[] = {"epoch",    "loss",         "accuracy",    "seconds",
@@ -734,6 +763,7 @@ int main(void)
     RUN(stops_between_epochs);
     RUN(goes_on_in_another_process);
     RUN(a_loss_that_is_not_finite);
+    RUN(a_penalty_that_is_not_finite);
     RUN(a_label_that_is_no_class);
     RUN(a_metric_that_fails);
     RUN(refuses_plans);
@@ -743,6 +773,7 @@ int main(void)
     RUN(takes_no_memory_in_the_long_run);
     RUN(writes_lines);
     RUN(draws_bars);
+    RUN(writes_into_streams);
     RUN(keeps_a_history);
     RUN(applies_schedules);
     return TEST_EXIT;

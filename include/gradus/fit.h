@@ -5,7 +5,7 @@
  *     static gr_tensor forward(gr_graph *g, gr_tensor inputs, bool training, void *user)
  *     {
  *         const gr_mlp *net = user;
- *         return gr_dropout(gr_mlp_forward(*net, inputs), 0.1, training);
+ *         return gr_mlp_forward(*net, gr_dropout(inputs, 0.1, training));
  *     }
  *     ...
  *     gr_batches *train = gr_batches_create_tensors(g, x, labels, 32, seed, NULL);
@@ -31,7 +31,6 @@
  *   that it is given. Written out, it is this, from which you may go your own way; gr_fit gives the same losses and
  *   parameters, bit for bit. What is left out here is the history, the callbacks, the texts and the reasons to stop.
  *
- *     written-out
  *     static gr_status one_epoch(gr_graph *g, const gr_fit_plan *p, gr_tensor x, gr_tensor t, int64_t *step,
  *                                double *loss, double *metric)
  *     {
@@ -97,7 +96,6 @@
  *         if (stop && p->restore_best) gr_early_stopping_restore(p->early_stopping);
  *         return gr_graph_status(g);
  *     }
- *     end
  *
  * STOPPING
  *   After the batch that is under way, by a callback, or by a signal: Gradus installs no handlers, but looks at a variable
@@ -190,13 +188,13 @@ struct gr_fit_plan {
 
     /* Steps. Gradients are clipped by value first, then by norm; 0: not at all. */
     double clip_value, clip_norm;
-    const gr_schedule *schedule; /* applied before each step, to the number of steps of the history */
-    bool schedule_by_epoch;      /* to that of epochs */
-    gr_plateau *plateau;         /* both at the end of an epoch, on what is monitored */
-    gr_early_stopping *early_stopping;
+    const gr_schedule *schedule;       /* applied before each step, to the number of steps of the history */
+    bool schedule_by_epoch;            /* to that of epochs */
+    gr_plateau *plateau;               /* at the end of an epoch, with the value of what is monitored */
+    gr_early_stopping *early_stopping; /* the same */
     bool restore_best;   /* when it has stopped, gr_early_stopping_restore, which needs its keep_best */
     const char *monitor; /* a column of the history; NULL: "val_loss", or without validation "loss" */
-    bool require_finite; /* a loss of a batch that is NaN or infinite is GR_ERR_NOT_FINITE, before the step */
+    bool require_finite; /* a loss, penalty included, that is NaN or infinite: GR_ERR_NOT_FINITE, no step */
 
     /* Being told, and stopping. */
     gr_fit_callback *on_batch;         /* after each batch, evaluated ones too */

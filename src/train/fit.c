@@ -154,12 +154,14 @@ static gr_status make_step(const loop *l, const batch *b, const gri_fit_sums *su
 {
     const gr_fit_plan *p = l->plan;
     gr_history *h = l->history;
-    if (p->require_finite && !isfinite(b->value))
+    const gr_tensor total = p->penalty ? gr_add(b->loss, p->penalty(l->graph, p->user)) : b->loss;
+    const double value = p->require_finite ? gr_item(total) : 0;
+    if (!isfinite(value))
         return gr_graph_fail(l->graph, GR_ERR_NOT_FINITE,
                              "fit: the loss of batch %" PRId64 " of epoch %" PRId64 " is %s", sums->batches,
-                             h->state.epochs + 1, isnan(b->value) ? "nan" : "infinite");
+                             h->state.epochs + 1, isnan(value) ? "nan" : "infinite");
     gr_clear_grads(l->graph);
-    gr_backward(p->penalty ? gr_add(b->loss, p->penalty(l->graph, p->user)) : b->loss);
+    gr_backward(total);
     if (p->clip_value > 0) gr_clip_grad_value(l->graph, p->clip_value, 0, NULL);
     if (p->clip_norm > 0) gr_clip_grad_norm(l->graph, p->clip_norm, 0, NULL, NULL);
     if (p->schedule)
