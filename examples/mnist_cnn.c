@@ -16,16 +16,12 @@
  * any number of threads.
  */
 #include <gradus.h>
-#include "support/fashion_mnist.h"
-#include "support/options.h"
+#include "support/image_job.h"
 #include "support/plot.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { FILTER = 5, HIDDEN = 128, PATH_BYTES = 4096, MISTAKES = 24 };
 
@@ -33,12 +29,6 @@ enum { FILTER = 5, HIDDEN = 128, PATH_BYTES = 4096, MISTAKES = 24 };
 static const char *const made_names[IMAGE_CLASSES] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 static const char *const class_names[IMAGE_CLASSES] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                                        "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
-
-typedef struct settings {
-    int64_t epochs, channels, batch, seed, threads, limit; /* limit: images to train on; 0: all */
-    double rate;
-    const char *data, *out;
-} settings;
 
 typedef struct network {
     gr_conv_layer conv1, conv2;
@@ -53,53 +43,15 @@ typedef struct mistake {
     double certainty;
 } mistake;
 
-typedef struct score {
-    double loss, accuracy;
-    int64_t confusion[IMAGE_CLASSES][IMAGE_CLASSES]; /* [is][said] */
-} score;
-
 typedef struct job {
-    gr_graph *g;
+    image_job common; /* first: functions of the training get a pointer to it */
     network net;
-    gr_optimizer *adam;
-    gr_tensor x, labels; /* one batch */
-    gr_batches *train, *test;
-    int64_t n_train, n_test;
-    int epochs;
+    int64_t counts[IMAGE_CLASSES * IMAGE_CLASSES];
+    gr_confusion confusion;     /* of the test images */
     const char *const *names;   /* of the classes */
-    mistake mistakes[MISTAKES]; /* the most certain first */
+    mistake mistakes[MISTAKES]; /* of the test images; the most certain first */
     int n_mistakes;
 } job;
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static bool read_options(settings *s, int argc, char **argv)
-{
-    *s = (settings){.epochs = 8,
-                    .channels = 16,
-                    .batch = 100,
-                    .seed = 1,
-                    .threads = gr_processor_count(),
-                    .rate = 2e-3,
-                    .out = "."};
-    const option options[] = {
-        {"epochs", "N", .count = &s->epochs, .least = 1},
-        {"channels", "N", .count = &s->channels, .least = 1},
-        {"lr", "RATE", .number = &s->rate},
-        {"batch", "N", .count = &s->batch, .least = 2}, /* of one sample there is no variance */
-        {"seed", "N", .count = &s->seed},
-        {"threads", "N", .count = &s->threads, .least = 1},
-        {"data", "DIR", .text = &s->data},
-        {"limit", "N", .count = &s->limit, .least = 2},
-        {"out", "DIR", .text = &s->out},
-    };
-    return options_read("mnist_cnn", argc, argv, (int)(sizeof options / sizeof *options), options);
-}
 
 /* ---- The network ---- */
 
@@ -135,12 +87,6 @@ static gr_tensor forward(const network *net, gr_tensor x, bool training)
     return gr_linear_forward(net->out, gr_dropout(h, 0.3, training));
 }
 
-/* The first m samples of the batch: all of them, but at the end of an epoch. */
-static gr_tensor rows(gr_tensor batch, int64_t m)
-{
-    return m == gr_dim(batch, 0) ? batch : gr_slice(batch, 0, 0, m, 1);
-}
-
 /* ---- Gradient check ---- */
 
 typedef struct checked_network {
@@ -156,14 +102,14 @@ static gr_tensor checked_loss(gr_graph *g, int n, const gr_tensor *parameters, v
 }
 
 /* In a graph of its own, of f64, with other weights: some elements of all twelve parameters. */
-static bool check_gradients(const settings *s, const image_set *set)
+static bool check_gradients(const image_job *s)
 {
     enum { SAMPLES = 3, ELEMENTS = 12, MOST = 16 };
     gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = (int)s->threads, .seed = (uint64_t)s->seed});
-    checked_network c = {.net = make_network(g, GR_F64, s->channels),
+    checked_network c = {.net = make_network(g, GR_F64, s->width),
                          .x = gr_constant(g, GR_F64, GR_SHAPE(SAMPLES, 1, IMAGE_SIDE, IMAGE_SIDE), NULL),
                          .labels = gr_constant(g, GR_I32, GR_SHAPE(SAMPLES), NULL)};
-    gr_batches_next(gr_batches_create(g, &set->train_images, &set->train_labels, SAMPLES, 0, NULL), c.x,
+    gr_batches_next(gr_batches_create(g, &s->set.train_images, &s->set.train_labels, SAMPLES, 0, NULL), c.x,
                     c.labels);
     gr_tensor parameters[MOST];
     const int n = gr_param_count(g);
@@ -176,11 +122,11 @@ static bool check_gradients(const settings *s, const image_set *set)
     char text[GR_CHECK_REPORT_BYTES];
     /* Small steps: a large one would carry some of the many ReLUs, and ties of the pooling, across their kink. */
     const gr_check_options options = {.max_elements = ELEMENTS, .step = 1e-5, .atol = 1e-8};
-    const double start = seconds();
+    const double start = image_job_seconds();
     const gr_status status = gr_gradcheck(g, checked_loss, n, parameters, &c, &options, &result);
     if (status != GR_OK) fprintf(stderr, "mnist_cnn: %s\n", gr_graph_error(g));
     gr_check_report(&result, text, sizeof text);
-    printf("gradient check of this network in f64, %.1f s: %s\n", seconds() - start, text);
+    printf("gradient check of this network in f64, %.1f s: %s\n", image_job_seconds() - start, text);
     fflush(stdout);
     gr_graph_destroy(g);
     return status == GR_OK && result.passed;
@@ -188,41 +134,10 @@ static bool check_gradients(const settings *s, const image_set *set)
 
 /* ---- Training ---- */
 
-/* A bar that overwrites itself, on a terminal; nothing elsewhere. */
-static void show_progress(const job *j, int epoch, int64_t done, double elapsed)
+static gr_tensor forward_batch(gr_graph *g, gr_tensor x, bool training, void *user)
 {
-    enum { WIDTH = 30 };
-    static double last;
-    if (!isatty(STDOUT_FILENO) || (done < j->n_train && elapsed - last < 0.1 && elapsed > last)) return;
-    last = elapsed;
-    char bar[WIDTH + 1];
-    for (int i = 0; i < WIDTH; i++) bar[i] = i < done * WIDTH / j->n_train ? '#' : '.';
-    bar[WIDTH] = '\0';
-    const double rate = (double)done / elapsed;
-    printf("\repoch %d/%d  [%s]  %.0f images/s  ETA %.0f s \033[K", epoch, j->epochs, bar, rate,
-           (double)(j->n_train - done) / rate);
-    fflush(stdout);
-}
-
-/* One epoch; returns the mean loss as seen while training. */
-static double train_epoch(const job *j, int epoch, double *rate)
-{
-    double sum = 0;
-    int64_t m, done = 0;
-    const double start = seconds();
-    while ((m = gr_batches_next(j->train, j->x, j->labels)) > 0) {
-        const gr_tensor loss = gr_softmax_cross_entropy(forward(&j->net, rows(j->x, m), true),
-                                                        rows(j->labels, m));
-        gr_clear_grads(j->g);
-        gr_backward(loss);
-        if (gr_optimizer_step(j->adam) != GR_OK) break;
-        sum += gr_item(loss) * (double)m;
-        gr_graph_reset(j->g);
-        done += m;
-        show_progress(j, epoch, done, seconds() - start);
-    }
-    *rate = (double)done / (seconds() - start);
-    return sum / (double)done;
+    (void)g;
+    return forward(&((const job *)user)->net, x, training);
 }
 
 /* Keeps the most certain mistakes, in order. */
@@ -240,86 +155,39 @@ static void note_mistake(job *j, const float *pixels, int is, int said, double c
     memcpy(k->pixels, pixels, sizeof k->pixels);
 }
 
-/* Adds one batch to the score. p: [m, classes], probabilities. */
-static void judge(job *j, score *s, gr_tensor probabilities, int64_t m)
+/* Looks for mistakes in a batch of test images. */
+static gr_fit_verdict note_mistakes(const gr_fit_event *e, void *user)
 {
-    const float *p = gr_data(probabilities), *x = gr_data(j->x);
-    const int32_t *label = gr_data(j->labels);
-    for (int64_t i = 0; p && x && label && i < m; i++, p += IMAGE_CLASSES) {
-        int said = 0;
-        for (int k = 1; k < IMAGE_CLASSES; k++)
-            if (p[k] > p[said]) said = k;
-        s->confusion[label[i]][said]++;
-        s->accuracy += said == label[i];
-        if (said != label[i]) note_mistake(j, x + i * IMAGE_PIXELS, label[i], said, (double)p[said]);
-    }
+    job *j = user;
+    if (e->training) return GR_FIT_GO_ON;
+    if (e->batch == 1) j->n_mistakes = 0;
+    const float *p = gr_data(gr_softmax(e->prediction, -1)), *x = gr_data(gr_contiguous(e->inputs));
+    const int32_t *said = gr_data(gr_argmax(e->prediction, -1, false)),
+                  *is = gr_data(gr_contiguous(e->targets));
+    for (int64_t i = 0; p && x && said && is && i < e->examples; i++)
+        if (said[i] != is[i])
+            note_mistake(j, x + i * IMAGE_PIXELS, is[i], said[i], (double)p[i * IMAGE_CLASSES + said[i]]);
+    return GR_FIT_GO_ON;
 }
 
-static score evaluate(job *j)
+static gr_status train(job *j)
 {
-    score s = {.loss = 0};
-    int64_t m;
-    j->n_mistakes = 0;
-    gr_no_grad_begin(j->g);
-    while ((m = gr_batches_next(j->test, j->x, j->labels)) > 0) {
-        const gr_tensor logits = forward(&j->net, rows(j->x, m), false);
-        s.loss += gr_item(gr_softmax_cross_entropy(logits, rows(j->labels, m))) * (double)m;
-        judge(j, &s, gr_softmax(logits, -1), m);
-        gr_graph_reset(j->g);
-    }
-    gr_no_grad_end(j->g);
-    s.loss /= (double)j->n_test;
-    s.accuracy /= (double)j->n_test;
-    return s;
-}
-
-static score train(job *j, double rate)
-{
-    const char *erase = isatty(STDOUT_FILENO) ? "\r\033[K" : "";
-    score test = {.loss = 0};
-    for (int epoch = 1; epoch <= j->epochs; epoch++) {
-        double speed;
-        if (epoch > j->epochs - j->epochs / 4) gr_optimizer_set_rate(j->adam, rate / 10);
-        const double loss = train_epoch(j, epoch, &speed);
-        if (gr_graph_status(j->g) != GR_OK) break;
-        test = evaluate(j);
-        printf("%sepoch %d/%d  train loss %.6f  test loss %.6f  test accuracy %.2f %%  %.0f images/s\n",
-               erase, epoch, j->epochs, loss, test.loss, 100 * test.accuracy, speed);
-        fflush(stdout);
-    }
-    return test;
+    const int64_t epochs = j->common.epochs, last_quarter = epochs - epochs / 4;
+    const gr_schedule schedule = gr_schedule_multi_step(1, &last_quarter, 0.1);
+    return image_job_train(&j->common, (gr_fit_plan){.forward = forward_batch,
+                                                     .loss = gr_softmax_cross_entropy,
+                                                     .optimizer = gr_adam(j->common.g, j->common.rate),
+                                                     .schedule = &schedule,
+                                                     .schedule_by_epoch = true,
+                                                     .confusion = &j->confusion,
+                                                     .on_batch = note_mistakes});
 }
 
 /* ---- What came of it ---- */
 
-static void print_confusion(const job *j, const score *s)
-{
-    printf("\nwhat is (rows), and what was said:\n%10s", "");
-    for (int k = 0; k < IMAGE_CLASSES; k++) printf(" %8s", j->names[k]);
-    for (int i = 0; i < IMAGE_CLASSES; i++) {
-        int64_t all = 0;
-        printf("\n%10s", j->names[i]);
-        for (int k = 0; k < IMAGE_CLASSES; k++) {
-            printf(" %8lld", (long long)s->confusion[i][k]);
-            all += s->confusion[i][k];
-        }
-        printf("   %5.1f %%", all ? 100 * (double)s->confusion[i][i] / (double)all : 0.0);
-    }
-    printf("\n\n");
-}
-
-/* Says what has been drawn, or why not. */
-static void report_drawing(const char *what, const char *path, bool drawn)
-{
-    if (drawn)
-        printf("%s: %s\n", what, path);
-    else
-        fprintf(stderr, "mnist_cnn: cannot draw %s: %s\n", path, strerror(errno));
-}
-
 /* n planes of f32, one behind the other, as tiles with numbers. */
-static void draw_planes(const char *what, const char *path, const plot_tiles_options *o, const float *planes,
-                        int n, int side)
+static void draw_planes(const image_job *j, const char *what, const char *path, const plot_tiles_options *o,
+                        const float *planes, int n, int side)
 {
     enum { MOST_TILES = 64 };
     static double values[MOST_TILES][IMAGE_PIXELS];
@@ -331,7 +199,7 @@ static void draw_planes(const char *what, const char *path, const plot_tiles_opt
         snprintf(labels[k], sizeof labels[k], "%d", k);
         tiles[k] = (plot_tile){values[k], side, side, labels[k]};
     }
-    report_drawing(what, path, planes && plot_tiles(path, o, n, tiles));
+    image_job_report_drawing(j, what, path, planes && plot_tiles(path, o, n, tiles));
 }
 
 static void draw_mistakes(const job *j, const char *path)
@@ -350,105 +218,79 @@ static void draw_mistakes(const job *j, const char *path)
                                   .bar_label = "pixel",
                                   .across = 6,
                                   .cell = 5};
-    report_drawing("the worst mistakes", path, plot_tiles(path, &o, j->n_mistakes, tiles));
+    image_job_report_drawing(&j->common, "the worst mistakes", path,
+                             plot_tiles(path, &o, j->n_mistakes, tiles));
 }
 
-static void draw(job *j, const char *directory)
+static void draw(const job *j)
 {
+    const image_job *c = &j->common;
     char path[PATH_BYTES];
     const int filters = (int)gr_dim(j->net.conv1.weight, 0);
     const plot_tiles_options of_filters = {.title = "The filters of the first layer",
                                            .colours = PLOT_DIVERGING,
                                            .bar_label = "weight",
                                            .cell = 16};
-    snprintf(path, sizeof path, "%s/mnist_cnn_filters.svg", directory);
-    draw_planes("the filters of the first layer", path, &of_filters, gr_data(j->net.conv1.weight), filters,
+    snprintf(path, sizeof path, "%s/mnist_cnn_filters.svg", c->out);
+    draw_planes(c, "the filters of the first layer", path, &of_filters, gr_data(j->net.conv1.weight), filters,
                 FILTER);
-    gr_no_grad_begin(j->g);
-    gr_batches_start(j->test, 0);
-    gr_batches_next(j->test, j->x, j->labels);
-    const gr_tensor seen = first_features(&j->net, gr_slice(j->x, 0, 0, 1, 1), false);
+    gr_no_grad_begin(c->g);
+    gr_batches_start(c->test, 0);
+    gr_batches_next(c->test, c->x, c->labels);
+    const gr_tensor seen = first_features(&j->net, gr_slice(c->x, 0, 0, 1, 1), false);
     const plot_tiles_options of_features = {.title = "What they make of the first test image",
                                             .bar_label = "ReLU"};
-    snprintf(path, sizeof path, "%s/mnist_cnn_features.svg", directory);
-    draw_planes("what they make of an image", path, &of_features, gr_data(gr_contiguous(seen)), filters,
+    snprintf(path, sizeof path, "%s/mnist_cnn_features.svg", c->out);
+    draw_planes(c, "what they make of an image", path, &of_features, gr_data(gr_contiguous(seen)), filters,
                 IMAGE_SIDE);
-    gr_no_grad_end(j->g);
-    gr_graph_reset(j->g);
-    snprintf(path, sizeof path, "%s/mnist_cnn_mistakes.svg", directory);
+    gr_no_grad_end(c->g);
+    gr_graph_reset(c->g);
+    snprintf(path, sizeof path, "%s/mnist_cnn_mistakes.svg", c->out);
     draw_mistakes(j, path);
 }
 
 /* ---- The whole ---- */
 
-static void make_job(job *j, gr_graph *g, const settings *s, const image_set *set)
-{
-    const uint64_t seed = (uint64_t)s->seed;
-    j->g = g;
-    j->epochs = (int)s->epochs;
-    j->names = set->made ? made_names : class_names;
-    j->n_train = set->train_labels.count;
-    j->n_test = set->test_labels.count;
-    j->net = make_network(g, GR_F32, s->channels);
-    j->adam = gr_adam(g, s->rate);
-    j->x = gr_named(gr_constant(g, GR_F32, GR_SHAPE(s->batch, 1, IMAGE_SIDE, IMAGE_SIDE), NULL), "images");
-    j->labels = gr_named(gr_constant(g, GR_I32, GR_SHAPE(s->batch), NULL), "labels");
-    j->train = gr_batches_create(g, &set->train_images, &set->train_labels, s->batch, seed, NULL);
-    j->test = gr_batches_create(g, &set->test_images, &set->test_labels, s->batch, seed,
-                                &(gr_batches_options){.in_order = true});
-}
-
-static bool to_stdout(const char *text, size_t length, void *user)
-{
-    (void)user;
-    return fwrite(text, 1, length, stdout) == length;
-}
-
 /* The table of a forward pass over one batch, as in evaluation. */
-static void summarise(const job *j, const settings *s)
+static void summarise(const job *j)
 {
-    printf("%lld images to train on, %lld to test; batch %lld, Adam %g, seed %lld; %d threads, %s\n\n",
-           (long long)j->n_train, (long long)j->n_test, (long long)s->batch, s->rate, (long long)s->seed,
-           gr_graph_threads(j->g), gr_graph_isa(j->g));
-    gr_model_summary(gr_named(forward(&j->net, j->x, false), "logits"), to_stdout, NULL, NULL);
+    image_job_describe(&j->common);
+    putchar('\n');
+    gr_model_summary(gr_named(forward(&j->net, j->common.x, false), "logits"), gr_stream_writer, stdout,
+                     NULL);
     putchar('\n');
     fflush(stdout);
-    gr_graph_reset(j->g);
+    gr_graph_reset(j->common.g);
 }
 
-static bool run(gr_graph *g, const settings *s, const image_set *set)
+static bool run(image_job *common)
 {
-    static job j; /* its mistakes are images */
-    const double start = seconds();
-    make_job(&j, g, s, set);
-    if (gr_graph_status(g) == GR_OK) summarise(&j, s);
-    if (gr_graph_status(g) == GR_OK && !check_gradients(s, set)) return false;
-    score test = {.loss = 0};
-    if (gr_graph_status(g) == GR_OK) test = train(&j, s->rate);
-    if (gr_graph_status(g) == GR_OK) {
-        print_confusion(&j, &test);
-        draw(&j, s->out);
-        printf("%.2f %% of the test images right, after %.0f s, of which the processors worked %.0f\n",
-               100 * test.accuracy, seconds() - start, (double)clock() / CLOCKS_PER_SEC);
-    }
-    if (gr_graph_status(g) == GR_OK) return true;
-    fprintf(stderr, "mnist_cnn: %s\n", gr_graph_error(g));
-    return false;
+    job *j = (job *)common;
+    gr_graph *g = common->g;
+    const double start = image_job_seconds();
+    j->names = common->set.made ? made_names : class_names;
+    j->confusion = (gr_confusion){.classes = IMAGE_CLASSES, .counts = j->counts};
+    j->net = make_network(g, GR_F32, common->width);
+    if (gr_graph_status(g) == GR_OK) summarise(j);
+    if (gr_graph_status(g) != GR_OK || !check_gradients(common) || train(j) != GR_OK) return false;
+    printf("\nwhat is (rows), and what was said:\n");
+    gr_confusion_write(&j->confusion, j->names, gr_stream_writer, stdout);
+    printf("\n");
+    draw(j);
+    printf("%.2f %% of the test images right, after %.0f s, of which the processors worked %.0f\n",
+           100 * gr_history_last(common->history, "val_accuracy"), image_job_seconds() - start,
+           (double)clock() / CLOCKS_PER_SEC);
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    settings s;
-    if (!read_options(&s, argc, argv)) return 2;
-    gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = (int)s.threads, .seed = (uint64_t)s.seed});
-    if (!g) {
-        fprintf(stderr, "mnist_cnn: no memory for a graph\n");
-        return 1;
-    }
-    image_set set = {.made = NULL};
-    const bool done = image_set_obtain(g, "mnist_cnn", s.data, (uint64_t)s.seed, s.limit, &set) &&
-                      run(g, &s, &set);
-    image_set_free(&set);
-    gr_graph_destroy(g);
-    return done ? 0 : 1;
+    static job j = {.common = {.program = "mnist_cnn", /* its mistakes are images */
+                               .epochs = 8,
+                               .batch = 100,
+                               .least_batch = 2, /* of one sample there is no variance */
+                               .rate = 2e-3,
+                               .width = 16,
+                               .width_name = "channels"}};
+    return image_job_main(&j.common, argc, argv, GR_SHAPE(1, IMAGE_SIDE, IMAGE_SIDE), run);
 }

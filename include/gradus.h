@@ -48,6 +48,8 @@
  *   npy.h       NumPy's arrays
  *   csv.h       tables of numbers
  *   save.h      models and training runs in files
+ *   metrics.h   accuracies, errors, confusion matrices
+ *   fit.h       a training loop, and the same one written out
  *   custom.h    primitives of your own
  *   sweep.h     trying them on operands of all kinds
  */
@@ -76,6 +78,8 @@
 #include "gradus/npy.h"
 #include "gradus/csv.h"
 #include "gradus/save.h"
+#include "gradus/metrics.h"
+#include "gradus/fit.h"
 #include "gradus/custom.h"
 #include "gradus/sweep.h"
 

@@ -12,11 +12,12 @@ cases=0
 make_tree() {
     rm -rf "${tree:?}"/*
     mkdir -p "$tree/src/base" "$tree/src/ops/kernels" "$tree/src/graph" "$tree/src/ops" "$tree/src/nn" \
-        "$tree/src/optim" "$tree/src/io" "$tree/include/gradus" "$tree/examples"
+        "$tree/src/optim" "$tree/src/io" "$tree/src/train" "$tree/include/gradus" "$tree/examples"
     echo '#include "gradus/graph.h"' >"$tree/src/base/a.c"
     echo '#include "base/a.h"' >"$tree/src/ops/kernels/b.c"
     echo '#include "ops/kernels/b.h"' >"$tree/src/graph/c.c"
     echo '#include "graph/c.h"' >"$tree/src/ops/d.c"
+    printf '#include "gradus/fit.h"\n#include "base/a.h"\n#include "train/t.h"\n' >"$tree/src/train/t.c"
     echo '#include "gradus.h"' >"$tree/examples/e.c"
     echo '#include "gradus/api.h"' >"$tree/include/gradus/graph.h"
     cat >"$tree/src/io/f.c" <<'END'
@@ -57,6 +58,8 @@ bad check_layers.sh src/base/a.c '#  include "ops/kernels/b.h"'
 bad check_layers.sh src/ops/kernels/b.c '#include "ops/d.h"'
 bad check_layers.sh src/ops/d.c '#include "nn/n.h"'
 bad check_layers.sh src/optim/o.c '#include "io/f.h"'
+bad check_layers.sh src/io/f.c '#include "train/t.h"'
+bad check_layers.sh src/train/t.c '#include "graph/c.h"'
 bad check_layers.sh src/graph/c.c '#include "c.h"'
 bad check_layers.sh src/graph/c.c '#include "../base/a.h"'
 bad check_layers.sh examples/e.c '#include "graph/c.h"'

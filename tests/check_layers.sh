@@ -13,7 +13,7 @@ list_includes() {
 
 list_includes | awk '
 BEGIN {
-    n = split("base ops/kernels graph ops nn optim check draw io", names, " ")
+    n = split("base ops/kernels graph ops nn optim check draw io train", names, " ")
     for (i = 1; i <= n; i++) rank[names[i]] = i
 }
 # The layer of a path below src/: its directory.
@@ -43,6 +43,7 @@ function report(why) {
         if (!(from in rank)) report("src/" from " is not a layer")
         else if (!(to in rank)) report("not a path from src/ to a layer")
         else if (rank[to] > rank[from]) report("src/" from " stands before src/" to)
+        else if (from == "train" && to != "train" && to != "base") report("src/train is made of public calls")
     }
 }
 END {

@@ -637,6 +637,55 @@ static double saving(gr_graph *g)
     return result;
 }
 
+static gr_tensor fitted(gr_graph *g, gr_tensor x, bool training, void *user)
+{
+    (void)g;
+    return gr_mlp_forward(*(const gr_mlp *)user, gr_dropout(x, 0.25, training));
+}
+
+/* A training loop with all that goes along with it. */
+static double fitting(gr_graph *g)
+{
+    for (int i = gr_param_count(g); i-- > 0;) gr_release(gr_param_at(g, i));
+    gr_seed(g, 7);
+    gr_mlp net = gr_mlp_create(g, "", GR_F64, 3, (int64_t[]){9, 8, 3}, gr_tanh, gr_init_he_normal);
+    const gr_tensor x = gr_normal(g, GR_F64, GR_SHAPE(11, 9), 0, 1);
+    const gr_tensor labels = gr_argmax(gr_slice(x, 1, 0, 3, 1), 1, false);
+    gr_batches *train = gr_batches_create_tensors(g, x, labels, 4, 1, NULL),
+               *rest = gr_batches_split(train, 0.4);
+    const gr_metric metrics[] = {gr_metric_accuracy(), gr_metric_top_k(2)};
+    int64_t counts[9] = {0};
+    gr_confusion confusion = {.classes = 3, .counts = counts};
+    const gr_schedule schedule = gr_schedule_cosine(4, 0);
+    gr_history *history = gr_history_create(g);
+    double sum = 0;
+    const gr_fit_plan plan = {
+        .forward = fitted,
+        .user = &net,
+        .loss = gr_softmax_cross_entropy,
+        .optimizer = gr_momentum(g, 0.1, 0.9),
+        .train = train,
+        .validation = rest,
+        .n_metrics = 2,
+        .metrics = metrics,
+        .confusion = &confusion,
+        .schedule = &schedule,
+        .clip_norm = 1,
+        .early_stopping = gr_early_stopping_create(
+            g, &(gr_early_stopping_options){.keep_best = true, .min_delta = 9}, 0, NULL),
+        .restore_best = true};
+    gr_fit(g, &plan, 3, history); /* ended by early stopping, after the second */
+    gr_history_write(history, add_up, &sum);
+    const double seconds = gr_history_last(history,
+                                           "seconds"); /* the only thing that differs from run to run */
+    double result = gr_history_last(history, "loss") + gr_history_last(history, "val_top_k") +
+                    (double)counts[4] + (double)gr_history_rows(history);
+    for (int i = 0; i < gr_param_count(g); i++) result += sum_of(gr_param_at(g, i));
+    if (plan.early_stopping) gr_early_stopping_release(plan.early_stopping);
+    if (plan.optimizer) gr_optimizer_release(plan.optimizer);
+    return seconds >= 0 && sum > 0 ? result : 0;
+}
+
 typedef struct scenario {
     const char *name;
     scenario_function *run;
@@ -649,6 +698,7 @@ static const scenario scenarios[] = {
     {"network", network},
     {"neural", neural},
     {"saving", saving},
+    {"fitting", fitting},
     {"checking", checking},
     {"shadowing", shadowing},
     {"functional", functional},

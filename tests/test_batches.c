@@ -332,6 +332,138 @@ static void rounds_once(void)
     gr_graph_destroy(r.g);
 }
 
+/* ---- Of tensors ---- */
+
+/* Elements as they are, of any types; rows that are no samples can be taken for none. */
+static void hands_out_tensors(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_arange(g, GR_F32, 2 * N, 0, 0.5),
+                    t = gr_reshape(gr_arange(g, GR_F64, N, 0, 1), GR_SHAPE(N, 1));
+    const gr_tensor turned = gr_transpose(gr_reshape(x, GR_SHAPE(2, N)), 0, 1); /* strided, and of a step */
+    gr_batches *b = gr_batches_create_tensors(g, turned, t, BATCH, 7, NULL);
+    gr_graph_reset(g); /* batches keep what they need */
+    gr_tensor inputs, targets;
+    CHECK(gr_batches_leaves(b, &inputs, &targets) == GR_OK);
+    CHECK(gr_type_of(inputs) == GR_F32 && gr_dim(inputs, 0) == BATCH && gr_dim(inputs, 1) == 2);
+    CHECK(gr_type_of(targets) == GR_F64 && gr_ndim(targets) == 2 && gr_count(targets) == BATCH);
+    int order[N], wrong = 0, n = 0;
+    for (int64_t m; (m = gr_batches_next(b, inputs, targets)) > 0;)
+        for (int64_t i = 0; i < BATCH; i++) {
+            const double k = GR_AT(targets, i, 0);
+            wrong += i < m ? GR_AT(inputs, i, 0) != 0.5 * k || GR_AT(inputs, i, 1) != 0.5 * (k + N)
+                           : !isnan(k) || GR_AT(inputs, i, 0) != 0;
+            if (i < m) order[n++] = (int)k;
+        }
+    CHECK(wrong == 0 && n == N && each_once(order, N));
+    /* The order is that of bytes. */
+    rig r = make(GR_F32, N, BATCH, 7, (gr_batches_options){0});
+    int of_bytes[N];
+    CHECK(run_epoch(&r, of_bytes) == N && memcmp(order, of_bytes, sizeof order) == 0);
+    gr_graph_destroy(r.g);
+    gr_graph_destroy(g);
+}
+
+static void keeps_the_elements_of_tensors(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = gr_constant(g, GR_I32, GR_SHAPE(3), (int32_t[]){4, 5, 6});
+    const gr_tensor t = gr_constant(g, GR_I32, GR_SHAPE(3, 2), (int32_t[]){1, 1, 2, 2, 3, 3});
+    gr_batches *b = gr_batches_create_tensors(g, x, t, 2, 0, &(gr_batches_options){.in_order = true});
+    gr_write(x, (int32_t[]){7, 8, 9}, 3);
+    gr_release(t);
+    gr_tensor inputs, targets;
+    gr_batches_leaves(b, &inputs, &targets);
+    CHECK(gr_batches_next(b, inputs, targets) == 2);
+    CHECK(GR_AT(inputs, 0) == 4 && GR_AT(inputs, 1) == 5 && GR_AT(targets, 1, 0) == 2);
+    CHECK(gr_batches_next(b, inputs, targets) == 1);
+    CHECK(GR_AT(inputs, 0) == 6 && GR_AT(inputs, 1) == 0 && GR_AT(targets, 1, 1) == -1);
+    CHECK(gr_batches_next(b, inputs, gr_constant(g, GR_I32, GR_SHAPE(2, 1, 2), NULL)) == -1);
+    CHECK_TEXT(gr_graph_error(g), "[2, 1, 2]: expected [2, 2] for the targets");
+    gr_graph_clear_error(g);
+    CHECK(gr_batches_next(b, gr_constant(g, GR_F32, GR_SHAPE(2), NULL), targets) == -1);
+    CHECK_TEXT(gr_graph_error(g), "expected i32 for the inputs");
+    gr_graph_destroy(g);
+}
+
+static void refuses_wrong_tensors(void)
+{
+    gr_graph *g = gr_graph_create(NULL), *other = gr_graph_create(NULL);
+    const gr_tensor x = gr_constant(g, GR_F32, GR_SHAPE(6, 2), NULL),
+                    t = gr_constant(g, GR_I32, GR_SHAPE(6), NULL);
+    const gr_tensor few = gr_constant(g, GR_I32, GR_SHAPE(5), NULL),
+                    none = gr_constant(g, GR_F32, GR_SHAPE(0, 2), NULL),
+                    foreign = gr_constant(other, GR_F32, GR_SHAPE(6, 2), NULL);
+    const gr_batches_options defaults = {.in_order = false};
+    const struct {
+        gr_tensor x, t;
+        int64_t batch;
+        gr_batches_options o;
+        gr_status status;
+        const char *text;
+    } cases[] = {
+        {x, few, 2, defaults, GR_ERR_SHAPE,
+         "targets constant [5] for inputs constant [6, 2]: needs one target per sample"},
+        {none, t, 2, defaults, GR_ERR_SHAPE, "inputs constant [0, 2]: needs 1 to 2^32 - 1 samples"},
+        {x, gr_scalar(g, GR_F32, 1), 2, defaults, GR_ERR_SHAPE, "targets full [] for inputs"},
+        {gr_scalar(g, GR_F32, 1), t, 2, defaults, GR_ERR_SHAPE, "inputs full []"},
+        {foreign, t, 2, defaults, GR_ERR_GRAPH, "the inputs belong to another graph"},
+        {x, (gr_tensor){NULL, 0, 0}, 2, defaults, GR_ERR_HANDLE, "the targets are an invalid handle"},
+        {x, t, 0, defaults, GR_ERR_ARGUMENT, "batch 0 of 6 samples"},
+        {x, t, 7, {.drop_last = true}, GR_ERR_ARGUMENT, "batch 7 of 6 samples, incomplete ones dropped"},
+        {x, t, 2, {.scale = 2}, GR_ERR_ARGUMENT, "scale 2 is for bytes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK(!gr_batches_create_tensors(g, cases[i].x, cases[i].t, cases[i].batch, 0, &cases[i].o));
+        CHECK(gr_graph_status(g) == cases[i].status);
+        CHECK_TEXT(gr_graph_error(g), cases[i].text);
+        gr_graph_clear_error(g);
+    }
+    CHECK(!gr_batches_create_tensors(NULL, x, t, 2, 0, NULL));
+    gr_tensor a, b;
+    CHECK(gr_batches_leaves(NULL, &a, &b) == GR_ERR_HANDLE);
+    gr_graph_destroy(g);
+    gr_graph_destroy(other);
+}
+
+/* The last ones of the set, in order; what is left is a set of its own. */
+static void splits(void)
+{
+    rig r = make(GR_F32, N, BATCH, 7, (gr_batches_options){.drop_last = true});
+    gr_batches *all = r.b, *rest = gr_batches_split(all, 0.25);
+    int order[N], n = 0;
+    CHECK(gr_batches_get(rest).samples == 26 && gr_batches_get(all).samples == N - 26);
+    CHECK(gr_batches_per_epoch(rest) == 3 && gr_batches_per_epoch(all) == 7);
+    CHECK(run_epoch(&r, order) == 70);
+    for (int i = 0; i < 70; i++) CHECK(order[i] < N - 26);
+    for (int epoch = 0; epoch < 2; epoch++) {
+        n = 0;
+        for (int64_t m; (m = gr_batches_next(rest, r.x, r.y)) > 0;)
+            for (int64_t i = 0; i < m; i++) CHECK(255 - (int)GR_AT(r.y, i) == N - 26 + n++);
+        CHECK(n == 26);
+    }
+    /* The order of what is left is that of as many samples. */
+    rig same = make(GR_F32, N - 26, BATCH, 7, (gr_batches_options){.drop_last = true});
+    int expected[N];
+    CHECK(run_epoch(&same, expected) == 70 && memcmp(order, expected, 70 * sizeof *order) == 0);
+    gr_graph_destroy(same.g);
+    gr_graph_destroy(r.g);
+}
+
+static void refuses_to_split(void)
+{
+    rig r = make(GR_F32, N, BATCH, 7, (gr_batches_options){.drop_last = true});
+    const double none[] = {0, 1, -0.5, 1.5, 0.001, 0.999, (double)NAN, 0.95};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        CHECK(!gr_batches_split(r.b, none[i]) && gr_graph_status(r.g) == GR_ERR_ARGUMENT);
+        gr_graph_clear_error(r.g);
+    }
+    CHECK(gr_batches_get(r.b).samples == N && !gr_batches_split(NULL, 0.5));
+    CHECK(gr_batches_next(r.b, r.x, r.y) == BATCH);
+    CHECK(!gr_batches_split(r.b, 0.5) && gr_graph_status(r.g) == GR_ERR_STATE);
+    gr_graph_destroy(r.g);
+}
+
 int main(void)
 {
     RUN(gives_each_sample_once_per_epoch);
@@ -348,5 +480,10 @@ int main(void)
     RUN(raises_the_version);
     RUN(refuses_wrong_sets);
     RUN(refuses_wrong_targets);
+    RUN(hands_out_tensors);
+    RUN(keeps_the_elements_of_tensors);
+    RUN(refuses_wrong_tensors);
+    RUN(splits);
+    RUN(refuses_to_split);
     return TEST_EXIT;
 }

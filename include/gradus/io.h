@@ -1,5 +1,5 @@
 /*
- * Data from files: the IDX reader, and shuffled mini-batches.
+ * Data from files: the IDX reader, and shuffled mini-batches; where texts go.
  *
  *     gr_idx images, labels;
  *     gr_idx_read_file(g, "train-images-idx3-ubyte", &images);
@@ -73,14 +73,32 @@ typedef struct gr_batches_options {
 GR_API gr_batches *gr_batches_create(gr_graph *g, const gr_idx *images, const gr_idx *labels, int64_t batch,
                                      uint64_t seed, const gr_batches_options *options);
 
+/* The same of tensors: inputs [n, ...], targets [n, ...], of any types and without an empty sample; n > 0. Labels,
+   numbers to be predicted, other images: what the targets are is a matter of the loss. The elements are those of this
+   moment; they are shared, not copied, and stay whatever becomes of the two tensors. options->scale must be 0. */
+GR_API gr_batches *gr_batches_create_tensors(gr_graph *g, gr_tensor inputs, gr_tensor targets, int64_t batch,
+                                             uint64_t seed, const gr_batches_options *options);
+
+/* Takes the last round(fraction n) of the n samples away, for validation: `batches` go on with those before them, and
+   what is returned hands out those that were taken, in order, in batches of the same size. To be done before the first
+   batch (GR_ERR_STATE); GR_ERR_ARGUMENT if one side would have no sample, or, where incomplete ones are dropped, no
+   batch. NULL on error, and nothing has changed. If the set is sorted by classes, shuffle it first. */
+GR_API gr_batches *gr_batches_split(gr_batches *batches, double fraction);
+
+/* Two leaves to hand batches out into: constants of the types and shapes of a batch (of images, f32), kept if made
+   outside any scope. */
+GR_API gr_status gr_batches_leaves(gr_batches *batches, gr_tensor *inputs, gr_tensor *targets);
+
 /* Writes the next batch into two leaves of the same graph and returns its number of samples.
        x: f32 or f64, [batch, ...], with as many elements per row as an image has
        labels: i32, [batch]
+       of tensors: x of the type of the inputs, [batch, ...], as many elements per row; labels of the type of the targets,
+       [batch, ... as the targets]
    0: the epoch is over, nothing was written, and the next call starts the next epoch. -1: an error
    (GR_ERR_TYPE, GR_ERR_SHAPE, GR_ERR_GRAPH, what gr_data_for_writing may report), or one is pending; the
    position stays. Where an epoch ends with an incomplete batch of m samples, the rows from m on are zeros and
-   their labels -1, which losses refuse: slice both to the first m rows, or look at those only. Allocates
-   nothing as long as no living tensor shares the elements of x or labels. */
+   their labels -1, which losses refuse (targets that are floats: NaN): slice both to the first m rows, or look at those
+   only. Allocates nothing as long as no living tensor shares the elements of x or labels. */
 GR_API int64_t gr_batches_next(gr_batches *batches, gr_tensor x, gr_tensor labels);
 
 /* Goes to the start of an epoch, from 0: to repeat one, or to resume a training run there. epoch < 2^32, else
@@ -103,6 +121,11 @@ GR_API gr_batches_state gr_batches_get(const gr_batches *batches);
 /* GR_ERR_ARGUMENT: samples, batch or options are not those of these batches, or between the batches of an epoch there is
    no such position. */
 GR_API gr_status gr_batches_set(gr_batches *batches, gr_batches_state state);
+
+/* ---- Where texts go ---- */
+
+/* A gr_writer (api.h) for streams: `stream` is a FILE *, as stdout, to which the text is written at once. */
+GR_API bool gr_stream_writer(const char *text, size_t length, void *stream);
 
 GR_END_DECLS
 
