@@ -48,8 +48,8 @@ typedef struct reader {
 
 static bool read_options(settings *s, int argc, char **argv)
 {
-    *s = (settings){.steps = 3000,
-                    .hidden = 320,
+    *s = (settings){.steps = 2500,
+                    .hidden = 256,
                     .embed = 48,
                     .batch = 32,
                     .length = 64,

@@ -74,7 +74,8 @@ bool language_begin(language_course *c, const char *program, const corpus *text,
 
 bool language_step(language_course *c, int64_t step, double loss)
 {
-    const int64_t wanted = c->steps / STEPS_PER_POINT + 1, points = wanted < MOST_POINTS ? wanted : MOST_POINTS;
+    const int64_t wanted = c->steps / STEPS_PER_POINT + 1,
+                  points = wanted < MOST_POINTS ? wanted : MOST_POINTS;
     c->seen += loss;
     c->n_seen++;
     return step * points / c->steps != (step - 1) * points / c->steps;
