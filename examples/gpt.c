@@ -62,7 +62,7 @@ static bool read_options(settings *s, int argc, char **argv)
                     .sample = 500,
                     .seed = 1,
                     .threads = gr_processor_count(),
-                    .rate = 2e-3,
+                    .rate = 3e-3,
                     .dropout = 0.1,
                     .temperature = 0.7,
                     .prompt = "The gradient of the loss ",
@@ -94,13 +94,16 @@ static bool read_options(settings *s, int argc, char **argv)
 
 /* ---- The network ---- */
 
+/* What a block adds is small at first, so that all of them pass on what they were given. Embeddings of 0.02, as in GPT-2, make a
+   small model stay longer at what pairs of characters tell: 3.6 bits after 200 steps, in place of 3.35. */
 static gr_status small(gr_tensor w) { return gr_init_normal(w, 0, 0.02); }
+static gr_status middling(gr_tensor w) { return gr_init_normal(w, 0, 0.1); }
 
 static network make_network(gr_graph *g, const settings *s, int vocabulary)
 {
     network net = {.layers = (int)s->layers, .dropout = s->dropout};
-    net.token = gr_embedding_layer_create(g, "token", GR_F32, vocabulary, s->embed, small);
-    net.position = gr_embedding_layer_create(g, "position", GR_F32, s->context, s->embed, small);
+    net.token = gr_embedding_layer_create(g, "token", GR_F32, vocabulary, s->embed, middling);
+    net.position = gr_embedding_layer_create(g, "position", GR_F32, s->context, s->embed, middling);
     for (int i = 0; i < net.layers; i++) {
         block *b = &net.blocks[i];
         char name[5][40];

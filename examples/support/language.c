@@ -105,8 +105,10 @@ static bool draw(const language_course *c, const char *name, const char *directo
         {.label = "single characters counted", .x = ends, .y = unigram, .n = 2},
         {.label = "pairs counted", .x = ends, .y = bigram, .n = 2},
     };
-    const plot_options options = {
-        .title = "Guessing the next character", .x_label = "step", .y_label = "bits per character"};
+    const plot_options options = {.title = "Guessing the next character",
+                                  .x_label = "step",
+                                  .y_label = "bits per character",
+                                  .y_max = ceil(c->unigram) + 1};
     snprintf(path, sizeof path, "%s/%s.svg", directory, name);
     if (!plot_write(path, &options, 4, series)) {
         fprintf(stderr, "%s: cannot write %s: %s\n", name, path, strerror(errno));
