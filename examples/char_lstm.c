@@ -13,6 +13,15 @@
  * The loss of validation, in bits per character, stands beside what counting single characters, and pairs, would reach: a
  * model that is no better than the former is an error. At the end it writes: each character is drawn from what the
  * network thinks of the next one, and is its next input.
+ *
+ * As seen with the default settings on 321,000 characters of the manual (34,000 for validation), with two threads on a
+ * virtual machine of two cores: 5 minutes; 1.36 bits per character in training, 1.80 in validation, a perplexity of 3.5.
+ * Counting pairs comes to 3.72 bits, counting single characters to 4.93. Of its writing (it makes up operations, too):
+ *
+ *     The gradient for each tangents of a write below by any axes. The number that can be whole same different axis
+ *     is computed in f64 and memory, what all of them that the same derivative is a step tensors for the step and
+ *     leads are differentiable, and can be nodes, as in PyTorch, and a tensor may be random from an errors is
+ *     [...] GR_API gr_tensor gr_cosv_loss(gr_tensor x, int64_t step);
  */
 #include <gradus.h>
 #include "support/corpus.h"
