@@ -53,12 +53,12 @@ typedef struct network {
 
 static bool read_options(settings *s, int argc, char **argv)
 {
-    *s = (settings){.steps = 2000,
+    *s = (settings){.steps = 1500,
                     .layers = 4,
                     .heads = 4,
                     .embed = 128,
-                    .context = 128,
-                    .batch = 24,
+                    .context = 64,
+                    .batch = 32,
                     .sample = 500,
                     .seed = 1,
                     .threads = gr_processor_count(),
@@ -139,7 +139,7 @@ static gr_tensor forward(const network *net, gr_tensor x, bool training, gr_tens
                          gr_embedding_layer_forward(net->position, place));
     h = gr_dropout(h, net->dropout, training);
     for (int i = 0; i < net->layers; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "block%d", i + 1);
         gr_name_scope_begin(x.graph, name);
         h = block_forward(&net->blocks[i], h, net->dropout, training, weights ? &weights[i] : NULL);
