@@ -7,6 +7,9 @@
  * taken as a constant; so nothing is written down here but E. Two conventions for u(0), at the kink: 0 and 1. Both learn
  * the same weights, with another threshold.
  *
+ * A step has no slope to learn by through several layers. What took its place comes last: units that have one, in numbers,
+ * with what is said of classes and errors by them.
+ *
  *     perceptron [--out DIR]         writes perceptron_xor.svg there
  */
 #include <gradus.h>
@@ -160,6 +163,66 @@ static bool draw(const char *directory, composite *c)
     return true;
 }
 
+/* ---- Units that have a slope ---- */
+
+static gr_tensor vector(gr_graph *g, gr_type type, int n, const double *values)
+{
+    return gr_cast(gr_constant(g, GR_F64, GR_SHAPE(n), values), type);
+}
+
+/* n numbers, each with its slope, if there is a point x to take it at. */
+static void print_numbers(const char *what, gr_tensor y, const gr_tensor *x)
+{
+    gr_tensor slope = GR_NONE;
+    const gr_tensor total = gr_sum(y, GR_ALL_AXES, false); /* each y depends on its own x alone */
+    if (x) gr_grad(1, &total, 1, x, NULL, NULL, &slope);
+    printf("  %-19s", what);
+    for (int64_t i = 0; i < gr_count(y); i++) {
+        printf("  %12.9f", GR_AT(y, i));
+        if (x) printf("/%.9f", GR_AT(slope, i));
+    }
+    putchar('\n');
+}
+
+/* sum t ln(t / y), in bounds that keep the logarithms finite if they are not 0. */
+static double divergence(gr_tensor y, gr_tensor t, double bound)
+{
+    if (bound > 0) y = gr_clamp(y, bound, 1), t = gr_clamp(t, bound, 1);
+    return gr_item(gr_kl_div_with(gr_log(y), t, &(gr_loss_options){.reduction = GR_REDUCE_SUM}));
+}
+
+static void print_divergences(gr_graph *g)
+{
+    static const double outputs[2][2] = {{.07158904, .92822515}, {.11774177, .88200493}}, label[] = {0, 1};
+    for (int i = 0; i < 2; i++)
+        printf("  KL divergence of (%.8f, %.8f) from (0, 1): %.9f; in f32, between 1e-7 and 1: %.8f\n",
+               outputs[i][0], outputs[i][1],
+               divergence(vector(g, GR_F64, 2, outputs[i]), vector(g, GR_F64, 2, label), 0),
+               divergence(vector(g, GR_F32, 2, outputs[i]), vector(g, GR_F32, 2, label), 1e-7));
+}
+
+static void print_units(gr_graph *g)
+{
+    static const struct {
+        const char *name;
+        gr_activation *f;
+    } units[] = {{"unit step", gr_unit_step}, {"sigmoid", gr_sigmoid}, {"tanh", gr_tanh},
+                 {"softplus", gr_softplus},   {"ELU", gr_elu},         {"SELU", gr_selu},
+                 {"swish", gr_silu}};
+    const gr_tensor x = gr_set_requires_grad(gr_constant(g, GR_F64, GR_SHAPE(3), (double[]){-1, 1, 2}), true);
+    const gr_tensor half = gr_set_requires_grad(gr_constant(g, GR_F64, GR_SHAPE(1), &(double){0.5}), true);
+    puts("Units, their values and slopes at -1, 1 and 2:");
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) print_numbers(units[i].name, units[i].f(x), &x);
+    puts("At other places:");
+    print_numbers("sigmoid(1, 10, 2)", gr_sigmoid(vector(g, GR_F64, 3, (double[]){1, 10, 2})), NULL);
+    print_numbers("softmax(1, 2, 3)", gr_softmax(vector(g, GR_F64, 3, (double[]){1, 2, 3}), -1), NULL);
+    print_numbers("ln cosh(0.5)", gr_log_cosh(half), &half);
+    /* SELU is scale x above 0, and goes to -scale alpha far below. */
+    const gr_tensor ends = gr_selu(vector(g, GR_F64, 2, (double[]){1, -1000}));
+    printf("  SELU: scale %.16f, alpha %.16f\n", GR_AT(ends, 0), -GR_AT(ends, 1) / GR_AT(ends, 0));
+    print_divergences(g);
+}
+
 int main(int argc, char **argv)
 {
     static const gate gates[] = {{"AND", 2, 4, {0, 0, 0, 1}},
@@ -189,6 +252,7 @@ int main(int argc, char **argv)
     fine &= print_table("by hand, h1 = u(2 x1 + 2 x2 - 1), h2 = u(-2 x1 - 2 x2 + 3), u(2 h1 + 2 h2 - 3)",
                         &by_hand, x);
     if (out) fine &= draw(out, &learnt);
+    print_units(g);
     if (gr_graph_status(g) != GR_OK) fprintf(stderr, "perceptron: %s\n", gr_graph_error(g));
     fine &= gr_graph_status(g) == GR_OK;
     gr_graph_destroy(g);

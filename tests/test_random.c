@@ -41,6 +41,34 @@ static void test_state(void)
     gr_graph_destroy(other);
 }
 
+/* Long tensors are made by several threads, in pieces: the same numbers, which those of the stream are one by one. */
+static void test_threads(void)
+{
+    enum { LONG = 40001 };
+    gr_graph *one = gr_graph_create(&(gr_graph_options){.seed = 4}),
+             *three = gr_graph_create(&(gr_graph_options){.seed = 4, .threads = 3});
+    const gr_tensor a[] = {gr_uniform(one, GR_F64, GR_SHAPE(LONG), -1, 3),
+                           gr_normal(one, GR_F32, GR_SHAPE(LONG), 0, 1),
+                           gr_bernoulli(one, GR_SHAPE(LONG), 0.3)},
+                    b[] = {gr_uniform(three, GR_F64, GR_SHAPE(LONG), -1, 3),
+                           gr_normal(three, GR_F32, GR_SHAPE(LONG), 0, 1),
+                           gr_bernoulli(three, GR_SHAPE(LONG), 0.3)};
+    for (int k = 0; k < 3; k++) {
+        const size_t bytes = LONG * gr_type_size(gr_type_of(a[k]));
+        CHECK(memcmp(gr_data(a[k]), gr_data(b[k]), bytes) == 0);
+    }
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < LONG; i++) {
+        double u[2], mask[2];
+        gri_uniform_pair(4, (uint64_t)i / 2, u);
+        gri_uniform_pair(4, 2 * (LONG + 1) / 2 + (uint64_t)i / 2, mask);
+        wrong += GR_AT(a[0], i) != -1 + 4 * u[i % 2] || GR_AT(a[2], i) != (mask[i % 2] < 0.3);
+    }
+    CHECK(wrong == 0);
+    gr_graph_destroy(one);
+    gr_graph_destroy(three);
+}
+
 /* Mean, variance, and that neighbours are independent, within five standard deviations. */
 static void check_moments(gr_tensor x, double mean, double variance, double fourth)
 {
@@ -76,6 +104,7 @@ int main(void)
 {
     RUN(test_known_numbers);
     RUN(test_state);
+    RUN(test_threads);
     RUN(test_moments);
     return TEST_EXIT;
 }

@@ -197,6 +197,24 @@ static void test_rows(void)
     }
 }
 
+/* Rows of more exponentials than softmax keeps. */
+static void test_long_row(void)
+{
+    enum { N = 1300 };
+    gr_graph *g = gr_graph_create(NULL);
+    for (int type = GR_F32; type <= GR_F64; type++) {
+        const gr_tensor x = make(g, &(problem){{2, {2, N}}, false}, (gr_type)type), y = gr_softmax(x, -1);
+        double sum[2] = {0};
+        for (int64_t i = 0; i < 2 * N; i++) sum[i / N] += exp(value_at(x, i));
+        for (int64_t i = 0; i < 2 * N; i++) {
+            const double e = exp(value_at(x, i)) / sum[i / N];
+            CHECK_NEAR(value_at(y, i), e, e * (type == GR_F32 ? 1e-7 : 1e-12) + 1e-44);
+        }
+    }
+    CHECK(gr_graph_status(g) == GR_OK);
+    gr_graph_destroy(g);
+}
+
 /* Positions and running sums along an axis, of rows that are short, long and many, side by side and not. */
 static void check_along(gr_graph *g, gr_type type, int64_t rows, int64_t n, bool side_by_side)
 {
@@ -269,6 +287,7 @@ int main(void)
 {
     RUN(test_sizes);
     RUN(test_rows);
+    RUN(test_long_row);
     RUN(test_along);
     RUN(test_accuracy);
     RUN(test_nothing_reduced);

@@ -144,32 +144,61 @@ gr_tensor gr_linspace(gr_graph *g, gr_type type, int64_t n, double start, double
 
 /* ---- Random ---- */
 
-/* Element i is number i of the stream that starts at the state: two numbers per block of the generator. */
-static gr_status fill_random(const gr_call *c, void (*pair)(uint64_t seed, uint64_t block, double out[2]),
-                             double offset, double factor)
+/* Pairs of numbers that one task makes: enough to be worth a thread. */
+enum { PAIRS_PER_TASK = 4096 };
+
+typedef void pair_function(uint64_t seed, uint64_t block, double out[2]);
+
+typedef struct random_plan {
+    const gr_array *out;
+    gr_rng_state state;
+    pair_function *pair;
+    double offset, factor; /* of a number z: offset + factor z */
+    bool mask;             /* z < offset in place of that */
+} random_plan;
+
+static void put_random(const random_plan *p, int64_t i, double z)
+{
+    put(p->out, i, p->mask ? z < p->offset : p->offset + p->factor * z);
+}
+
+/* Element i is number i of the stream that starts at the state, whichever thread makes it: two numbers per block of the
+   generator. */
+static void random_task(void *arg, int64_t task)
+{
+    const random_plan *p = arg;
+    const int64_t count = p->out->count, first = 2 * PAIRS_PER_TASK * task;
+    for (int64_t i = first; i < count && i < first + 2 * PAIRS_PER_TASK; i += 2) {
+        double z[2];
+        p->pair(p->state.seed, p->state.counter + (uint64_t)i / 2, z);
+        put_random(p, i, z[0]);
+        if (i + 1 < count) put_random(p, i + 1, z[1]);
+    }
+}
+
+static gr_status fill_random(const gr_call *c, pair_function *pair, double offset, double factor, bool mask)
 {
     const creation *k = c->attributes;
-    const int64_t count = c->out->count;
-    for (int64_t i = 0; i < count; i += 2) {
-        double z[2];
-        pair(k->state.seed, k->state.counter + (uint64_t)i / 2, z);
-        put(c->out, i, offset + factor * z[0]);
-        if (i + 1 < count) put(c->out, i + 1, offset + factor * z[1]);
-    }
+    random_plan p = {c->out, k->state, pair, offset, factor, mask};
+    const int64_t tasks = c->out->count / (2 * PAIRS_PER_TASK) + 1;
+    if (tasks == 1)
+        random_task(&p, 0);
+    else
+        gri_threads_run(c->graph->threads, tasks, random_task, &p);
     return GR_OK;
 }
 
 static gr_status uniform_forward(const gr_call *c)
 {
     const creation *k = c->attributes;
-    return fill_random(c, gri_uniform_pair, k->a, k->b - k->a);
+    return fill_random(c, gri_uniform_pair, k->a, k->b - k->a, false);
 }
 CREATION(uniform, "y ~ U[low, high)", float_creation_infer)
 
 static gr_status normal_forward(const gr_call *c)
 {
     const creation *k = c->attributes;
-    return fill_random(c, gri_normal_pair, k->a, k->b);
+    return fill_random(c, gri_normal_pair, k->a, k->b, false);
 }
 CREATION(normal, "y ~ N(mean, std^2)", float_creation_infer)
 
@@ -183,14 +212,7 @@ static gr_status bernoulli_infer(const gr_call *c, gr_layout *out)
 static gr_status bernoulli_forward(const gr_call *c)
 {
     const creation *k = c->attributes;
-    uint8_t *y = c->out->data;
-    for (int64_t i = 0; i < c->out->count; i += 2) {
-        double u[2];
-        gri_uniform_pair(k->state.seed, k->state.counter + (uint64_t)i / 2, u);
-        y[i] = u[0] < k->a;
-        if (i + 1 < c->out->count) y[i + 1] = u[1] < k->a;
-    }
-    return GR_OK;
+    return fill_random(c, gri_uniform_pair, k->a, 0, true);
 }
 CREATION(bernoulli, "y = 1 with probability p", bernoulli_infer)
 

@@ -231,48 +231,56 @@ struct rows_plan {
 
 /* shift: a row's largest element, or 0 if that is infinite, so that x - shift is never NaN for numbers. log_sum is
    ln sum e^(x - shift), as log1p of all terms but one that is 1: digits near 0 are kept. f32 is computed in f64: a row of
-   many small terms would lose digits. */
-#define ROW_KERNELS(SUFFIX, T)                                                                 \
-    static double log_sum_##SUFFIX(const rows_plan *p, const T *x, double *shift)              \
-    {                                                                                          \
-        const double m = (double)max_##SUFFIX##_row(x, p->n, p->s);                            \
-        *shift = isinf(m) ? 0 : m;                                                             \
-        if (isinf(m)) return m;                                                                \
-        double others = 0;                                                                     \
-        bool found = false;                                                                    \
-        for (int64_t i = 0; i < p->n; i++) {                                                   \
-            const double d = (double)x[i * p->s] - m;                                          \
-            if (d == 0 && !found)                                                              \
-                found = true;                                                                  \
-            else                                                                               \
-                others += exp(d);                                                              \
-        }                                                                                      \
-        return log1p(others);                                                                  \
-    }                                                                                          \
-    static void logsumexp_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)            \
-    {                                                                                          \
-        double shift;                                                                          \
-        const double l = log_sum_##SUFFIX(p, (const T *)p->in->data + offset, &shift);         \
-        ((T *)p->out->data)[row] = (T)(shift + l);                                             \
-    }                                                                                          \
-    static void log_softmax_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)          \
-    {                                                                                          \
-        const T *x = (const T *)p->in->data + offset;                                          \
-        T *y = (T *)p->out->data + row * p->n;                                                 \
-        double shift;                                                                          \
-        const double l = log_sum_##SUFFIX(p, x, &shift);                                       \
-        const double all = l == (double)-INFINITY ? 0 : l; /* a row of -inf stays one */       \
-        for (int64_t i = 0; i < p->n; i++) y[i] = (T)((double)x[i * p->s] - shift - all);      \
-    }                                                                                          \
-    static void softmax_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)              \
-    {                                                                                          \
-        const T *x = (const T *)p->in->data + offset;                                          \
-        T *y = (T *)p->out->data + row * p->n;                                                 \
-        const double m = (double)max_##SUFFIX##_row(x, p->n, p->s), shift = isinf(m) ? 0 : m;  \
-        double sum = 0;                                                                        \
-        for (int64_t i = 0; i < p->n; i++) sum += exp((double)x[i * p->s] - shift);            \
-        if (sum == 0) sum = 1; /* a row of -inf: nothing to share out */                       \
-        for (int64_t i = 0; i < p->n; i++) y[i] = (T)(exp((double)x[i * p->s] - shift) / sum); \
+   many small terms would lose digits. Exponentials are what softmax costs: the first ones of a row are not computed twice. */
+enum { KEPT_TERMS = 512 };
+#define ROW_KERNELS(SUFFIX, T)                                                                \
+    static double log_sum_##SUFFIX(const rows_plan *p, const T *x, double *shift)             \
+    {                                                                                         \
+        const double m = (double)max_##SUFFIX##_row(x, p->n, p->s);                           \
+        *shift = isinf(m) ? 0 : m;                                                            \
+        if (isinf(m)) return m;                                                               \
+        double others = 0;                                                                    \
+        bool found = false;                                                                   \
+        for (int64_t i = 0; i < p->n; i++) {                                                  \
+            const double d = (double)x[i * p->s] - m;                                         \
+            if (d == 0 && !found)                                                             \
+                found = true;                                                                 \
+            else                                                                              \
+                others += exp(d);                                                             \
+        }                                                                                     \
+        return log1p(others);                                                                 \
+    }                                                                                         \
+    static void logsumexp_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)           \
+    {                                                                                         \
+        double shift;                                                                         \
+        const double l = log_sum_##SUFFIX(p, (const T *)p->in->data + offset, &shift);        \
+        ((T *)p->out->data)[row] = (T)(shift + l);                                            \
+    }                                                                                         \
+    static void log_softmax_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)         \
+    {                                                                                         \
+        const T *x = (const T *)p->in->data + offset;                                         \
+        T *y = (T *)p->out->data + row * p->n;                                                \
+        double shift;                                                                         \
+        const double l = log_sum_##SUFFIX(p, x, &shift);                                      \
+        const double all = l == (double)-INFINITY ? 0 : l; /* a row of -inf stays one */      \
+        for (int64_t i = 0; i < p->n; i++) y[i] = (T)((double)x[i * p->s] - shift - all);     \
+    }                                                                                         \
+    static void softmax_##SUFFIX(const rows_plan *p, int64_t row, int64_t offset)             \
+    {                                                                                         \
+        const T *x = (const T *)p->in->data + offset;                                         \
+        T *y = (T *)p->out->data + row * p->n;                                                \
+        const double m = (double)max_##SUFFIX##_row(x, p->n, p->s), shift = isinf(m) ? 0 : m; \
+        double term[KEPT_TERMS], sum = 0;                                                     \
+        for (int64_t i = 0; i < p->n; i++) {                                                  \
+            const double e = exp((double)x[i * p->s] - shift);                                \
+            if (i < KEPT_TERMS) term[i] = e;                                                  \
+            sum += e;                                                                         \
+        }                                                                                     \
+        if (sum == 0) sum = 1; /* a row of -inf: nothing to share out */                      \
+        for (int64_t i = 0; i < p->n; i++) {                                                  \
+            const double e = i < KEPT_TERMS ? term[i] : exp((double)x[i * p->s] - shift);     \
+            y[i] = (T)(e / sum);                                                              \
+        }                                                                                     \
     }
 ROW_KERNELS(f32, float)
 ROW_KERNELS(f64, double)

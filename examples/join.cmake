@@ -1,0 +1,7 @@
+# cmake -DOUT=<file> -DFILES=<file>|<file>|... -P join.cmake: joins text files. (cmake -E cat needs CMake 3.18.)
+string(REPLACE "|" ";" files "${FILES}")
+file(WRITE ${OUT} "")
+foreach(file ${files})
+  file(READ ${file} text)
+  file(APPEND ${OUT} "${text}")
+endforeach()
