@@ -113,8 +113,8 @@ GR_API gr_tensor gr_remainder(gr_tensor a, gr_tensor b);
 
 /* Binary cross-entropy: -b ln a - (1 - b) ln(1 - a) of a probability a in [0, 1] for a target b in [0, 1]. gr_bce in loss.h is
    its mean.
-   Logarithms are -100 at least; dy/da = (1 - b)/(1 - a) - b/a, where the divisors are 1e-12 at least; dy/db =
-   ln(1 - a) - ln a. NaN for an a outside [0, 1]. */
+   Logarithms are -100 at least; dy/da = (a - b)/(a (1 - a)), where the divisor is 1e-12 at least, so that it is 0 where a = b,
+   also at 0 and 1, as in PyTorch; dy/db = ln(1 - a) - ln a. NaN for an a outside [0, 1] (PyTorch: an error). */
 GR_API gr_tensor gr_log_loss(gr_tensor a, gr_tensor b);
 
 /* (1 - w) a + w b: from a at w = 0 to b at w = 1, exact at both ends; w is not limited to [0, 1]. dy/da = 1 - w,

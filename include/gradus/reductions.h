@@ -33,7 +33,9 @@ GR_API gr_tensor gr_norm(gr_tensor x, gr_axes axes, bool keepdims);
      1          sum |x|          sign(x): 0 at 0
      INFINITY   max |x|          ties share as in gr_max; of only zeros: 0. Of nothing: GR_ERR_SHAPE
      -INFINITY  min |x|          as min; where the least is 0: 0. Of nothing: GR_ERR_SHAPE
-     0          how many x != 0  0 */
+     0          how many x != 0  0; NaN is not 0
+
+   Of nothing with an order below 0: infinite (PyTorch: an error). */
 GR_API gr_tensor gr_vector_norm(gr_tensor x, double order, gr_axes axes, bool keepdims);
 /* sum (x - mean x)^2 / max(0, n - correction) of n elements; float. The correction is PyTorch's, where it is 1 (Bessel's)
    unless given; numpy.var has it as ddof, 0 unless given. It may be any number. Of nothing: NaN; so is that of one element
