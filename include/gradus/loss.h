@@ -123,7 +123,7 @@ GR_API gr_tensor gr_kl_div(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_kl_div_with(gr_tensor y, gr_tensor target, const gr_loss_options *options);
 
 /* An operation: sum a b / (|a| |b|) along one axis, which is dropped; broadcasting; float. Each length is 1e-8 at least, so that it
-   is 0 of zeros. Lengths are computed without overflow or underflow. */
+   is 0 of zeros; one that is shorter is a constant to the derivative (PyTorch differentiates it nevertheless). Lengths are computed without overflow or underflow. */
 GR_API gr_tensor gr_cosine_similarity(gr_tensor a, gr_tensor b, int axis);
 /* Its negative along the last axis, a loss for each vector: -1 where directions agree. */
 GR_API gr_tensor gr_cosine_loss(gr_tensor y, gr_tensor target);

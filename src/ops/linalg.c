@@ -499,8 +499,9 @@ gr_tensor gr_det(gr_tensor a)
 {
     if (!are_square("det", a)) return gri_invalid(a.graph);
     const gr_tensor singular = gri_apply1(&gri_op_is_singular, a, NULL);
-    if (!gr_is_valid(singular)) return gri_invalid(a.graph);
-    if (gr_item(gr_any(singular, GR_ALL_AXES, false)) != 0) return det_of_singular(a, singular);
+    const gr_tensor any = gr_any(singular, GR_ALL_AXES, false);
+    if (!gr_is_valid(any)) return gri_invalid(a.graph);
+    if (gr_item(any) != 0) return det_of_singular(a, singular);
     const gr_tensor both = gri_apply1(&gri_op_slogdet, a, NULL);
     return gr_mul(sign_of(both), gr_exp(logarithm_of(both)));
 }
