@@ -312,6 +312,10 @@ static void test_pooling_errors(void)
            "needs f32 or f64");
     expect(gr_max_pool2d(x, P(.kernel = {2, 2}, .stride = {INT64_MAX, 1})), GR_ERR_OVERFLOW, "too large");
     expect(gr_adaptive_avg_pool2d(x, 0, 2), GR_ERR_ARGUMENT, "adaptive_avg_pool2d: the result needs a size");
+    expect(gr_max_pool2d(x, P(.kernel = {2, 2}, .divisor = 2)), GR_ERR_ARGUMENT,
+           "max_pool2d: a divisor is for means");
+    expect(gr_avg_pool2d(x, P(.kernel = {2, 2}, .divisor = -2)), GR_ERR_ARGUMENT,
+           "avg_pool2d: the divisor is negative");
     expect(gr_max_pool2d((gr_tensor){g, 0, 0}, P(.kernel = {1, 1})), GR_ERR_HANDLE, "max_pool2d");
     gr_graph_destroy(g);
 }

@@ -653,7 +653,7 @@ static const error_case cases[] = {
     CASE(GR_ERR_SINGULAR, indefinite,
          "cholesky: the matrix is not positive definite: a [2, 2] (matrix 0, pivot 0 is 0)"),
     CASE(GR_ERR_SHAPE, inverse_of_oblong, "inv: the matrix is not square: w [2, 3] (2 by 3)"),
-    CASE(GR_ERR_NDIM, determinant_of_vector, "slogdet: needs a matrix: b [3]"),
+    CASE(GR_ERR_NDIM, determinant_of_vector, "det: needs a matrix: b [3]"),
     CASE(GR_ERR_SHAPE, equations_differ, "solve: numbers of equations differ: a [3, 3], w [2, 3] (3 vs 2)"),
     CASE(GR_ERR_TYPE, solve_types, "solve: types differ: a f32 [2, 2], w f64 [2, 3]"),
     CASE(GR_ERR_NDIM, no_right_side, "solve: needs right-hand sides: a [2, 2], full []"),

@@ -31,11 +31,11 @@ static const known_loss losses[] = {
     KNOWN(log_cosh_loss, 't', ""),
     KNOWN(bce, 't', ""),
     KNOWN(bce_with_logits, 't', "positive_weight"),
-    KNOWN(hinge, 't', "margin"),
+    KNOWN(hinge, 't', "margin no_margin"),
     KNOWN(softmax_cross_entropy, 'l', "label_smoothing ignore class_weights"),
     KNOWN(softmax_cross_entropy_onehot, 't', "label_smoothing class_weights"),
     KNOWN(nll, 'l', "ignore class_weights"),
-    KNOWN(multi_margin, 'l', "margin class_weights"),
+    KNOWN(multi_margin, 'l', "margin no_margin class_weights"),
     KNOWN(kl_div, 't', "log_target"),
     KNOWN(cosine_loss, 't', ""),
 };
@@ -104,10 +104,10 @@ static void test_defaults(void)
     CHECK(gr_item(gr_huber(y, t)) != gr_item(gr_huber_with(y, t, &(gr_loss_options){.delta = 2})));
     CHECK(gr_item(gr_smooth_l1_loss(y, t)) !=
           gr_item(gr_smooth_l1_loss_with(y, t, &(gr_loss_options){.beta = 2})));
-    /* A margin that is 0 for all purposes: that of the perceptron. */
-    const gr_tensor perceptron = gr_hinge_with(y, signs, &(gr_loss_options){.margin = 1e-300});
-    CHECK_NEAR(gr_item(perceptron), gr_item(gr_mean(gr_relu(gr_neg(gr_mul(y, signs))), GR_ALL_AXES, false)),
-               1e-15);
+    /* A margin of 0: that of the perceptron. */
+    const gr_tensor perceptron = gr_hinge_with(y, signs, &(gr_loss_options){.no_margin = true});
+    CHECK(gr_item(perceptron) == gr_item(gr_mean(gr_relu(gr_neg(gr_mul(y, signs))), GR_ALL_AXES, false)));
+    CHECK_NEAR(gr_item(gr_multi_margin_with(y, l, &(gr_loss_options){.no_margin = true})), 0.1, 1e-15);
     const gr_tensor a = gr_select(y, 0, 0), b = gr_select(y, 0, 1), c = gr_select(y, 0, 2);
     CHECK(gr_item(gr_triplet_margin(a, b, c)) ==
           gr_item(gr_triplet_margin_with(a, b, c, &(gr_loss_options){.margin = 1})));
@@ -122,6 +122,42 @@ static void test_defaults(void)
     gr_graph_destroy(g);
 }
 
+/* The numbers are PyTorch's: value, and the gradients weighted with 1, 2, 3, ... */
+static void test_triplet_options(void)
+{
+    static const struct {
+        gr_loss_options o;
+        double value, by[3];
+    } cases[] = {
+        {{.order = 1}, 0.06666799999999995, {7.333333333333333, 1.333333333333333, -8.6666666666666661}},
+        {{.order = 3}, 0.26861630836557088, {5.3393580275694612, 0.23415267778361909, -5.5735107053530797}},
+        {{.swap = true}, 0.41174359408960665, {3.5495783726717316, 4.1621867251354692, -7.7117650978072012}},
+        {{.order = 1, .swap = true, .margin = 0.3}, 0, {0, 0, 0}},
+    };
+    gr_graph *g = gr_graph_create(NULL);
+    const double numbers[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    const gr_tensor weight = gr_constant(g, GR_F64, GR_SHAPE(SAMPLES, CLASSES), numbers);
+    const gr_tensor y = prediction(g), t = gr_constant(g, GR_F64, GR_SHAPE(SAMPLES, CLASSES), targets);
+    gr_tensor x[] = {y, t, gr_keep(gr_scale(gr_flip(y, GR_AXES(0)), 2))};
+    for (int i = 0; i < 3; i++) gr_set_requires_grad(x[i], true);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        const gr_tensor loss = gr_triplet_margin_with(x[0], x[1], x[2], &cases[k].o);
+        gr_tensor by[3];
+        CHECK(gr_grad(1, &loss, 3, x, NULL, NULL, by) == GR_OK);
+        CHECK_NEAR(gr_item(loss), cases[k].value, 1e-14);
+        for (int i = 0; i < 3; i++)
+            CHECK_NEAR(gr_item(gr_sum(gr_mul(by[i], weight), GR_ALL_AXES, false)), cases[k].by[i], 1e-13);
+    }
+    const gr_tensor none = gr_triplet_margin_with(x[0], x[1], x[2], &(gr_loss_options){.no_margin = true});
+    const gr_tensor tiny = gr_triplet_margin_with(x[0], x[1], x[2], &(gr_loss_options){.margin = 1e-300});
+    CHECK(gr_item(none) == gr_item(tiny) && gr_graph_status(g) == GR_OK);
+    gr_triplet_margin_with(x[0], x[1], x[2], &(gr_loss_options){.margin = 1, .no_margin = true});
+    expect(g, GR_ERR_ARGUMENT, "triplet_margin: no_margin is 1");
+    gr_triplet_margin_with(x[0], x[1], x[2], &(gr_loss_options){.order = (double)NAN});
+    expect(g, GR_ERR_ARGUMENT, "triplet_margin: order is nan");
+    gr_graph_destroy(g);
+}
+
 /* An option that a loss does not know is refused, one that it knows is not. */
 static void test_unknown_options(void)
 {
@@ -133,6 +169,9 @@ static void test_unknown_options(void)
     } options[] = {{"delta", {.delta = 2}},
                    {"beta", {.beta = 2}},
                    {"margin", {.margin = 2}},
+                   {"no_margin", {.no_margin = true}},
+                   {"order", {.order = 1}},
+                   {"swap", {.swap = true}},
                    {"label_smoothing", {.label_smoothing = 0.1}},
                    {"log_target", {.log_target = true}},
                    {"ignore", {.ignore = true, .ignore_index = -1}},
@@ -325,6 +364,7 @@ int main(void)
 {
     RUN(test_reductions);
     RUN(test_defaults);
+    RUN(test_triplet_options);
     RUN(test_unknown_options);
     RUN(test_options_out_of_range);
     RUN(test_weights_that_do_not_fit);

@@ -25,7 +25,8 @@ GR_API gr_tensor gr_relu6(gr_tensor x); /* min(max(x, 0), 6); derivative 0 at 0 
 GR_API gr_tensor gr_leaky_relu(gr_tensor x);
 GR_API gr_tensor gr_leaky_relu_with(gr_tensor x, double slope);
 /* The same with slopes that are learned (He, Zhang, Ren and Sun, 2015, who start at 0.25). slope: one element, or as many
-   as x has channels, which are axis 1 of x; else GR_ERR_SHAPE. dy/dx at 0: the slope; dy/dslope = min(x, 0). */
+   as x has channels, which are axis 1 of x; else GR_ERR_SHAPE. dy/dx at 0: the slope, for second derivatives, too (PyTorch's are those of
+   the right side there); dy/dslope = min(x, 0). */
 GR_API gr_tensor gr_prelu(gr_tensor x, gr_tensor slope);
 
 /* min(max(x, low), high), low and high being -1 and 1 for gr_hardtanh. As gr_clamp, but that dy/dx is 0 at both ends.
@@ -38,7 +39,7 @@ GR_API gr_tensor gr_hardsigmoid(gr_tensor x);
 GR_API gr_tensor gr_hardswish(gr_tensor x);
 
 /* Exponential units. elu: x where x > 0, else alpha (e^x - 1) (Clevert, Unterthiner and Hochreiter, 2016); derivative
-   alpha at 0. celu: x where x > 0, else alpha (e^(x/alpha) - 1) (Barron, 2017), whose derivative has no jump. selu: 1.0507...
+   alpha at 0, the second one 0. celu: x where x > 0, else alpha (e^(x/alpha) - 1) (Barron, 2017), whose derivative has no jump. selu: 1.0507...
    times elu with alpha = 1.6732... (Klambauer et al., 2017). alpha: 1; not finite, or 0 for celu: GR_ERR_ARGUMENT. */
 GR_API gr_tensor gr_elu(gr_tensor x);
 GR_API gr_tensor gr_elu_with(gr_tensor x, double alpha);

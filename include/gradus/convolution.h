@@ -63,6 +63,8 @@ typedef struct gr_pool_options {
         ceil_mode; /* one more window where it begins in the plane, or the padding before it, and ends outside */
     bool
         exclude_padding; /* of the mean only: it is over the elements of the plane alone, not over the padding */
+    int64_t
+        divisor; /* of the mean only: the sum of each window is divided by it; 0: by the number of elements */
 } gr_pool_options;
 
 /* The largest element of each window; padding is -inf.

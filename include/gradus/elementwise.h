@@ -21,7 +21,7 @@ GR_API gr_tensor gr_square(gr_tensor x);                  /* x x; dy/dx = 2 x */
 /* a^b as C's pow. dy/da = b a^(b-1), which is 0 where b = 0; second derivatives likewise: that of a^2 is 2.
    dy/db = a^b ln a, which is 0 where a = 0 and b >= 0, and NaN where a < 0. */
 GR_API gr_tensor gr_pow(gr_tensor a, gr_tensor b);
-/* x^p for one exponent; p = 0 has derivative 0 everywhere, also at x = 0. Second derivatives likewise:
+/* x^p for one exponent, as C's pow and NumPy, so that (-inf)^0.5 is inf (PyTorch takes a root: NaN); p = 0 has derivative 0 everywhere, also at x = 0. Second derivatives likewise:
    that of x^2 is 2. */
 GR_API gr_tensor gr_pow_scalar(gr_tensor x, double p);
 
@@ -76,8 +76,8 @@ GR_API gr_tensor gr_erf(gr_tensor x);
 GR_API gr_tensor gr_erfc(gr_tensor x);
 
 /* Corners and steps. A step has derivative 0 everywhere, also where it jumps. */
-GR_API gr_tensor gr_abs(gr_tensor x);   /* |x|; derivative 0 at 0 */
-GR_API gr_tensor gr_sign(gr_tensor x);  /* -1, 0 or 1; derivative 0 */
+GR_API gr_tensor gr_abs(gr_tensor x);   /* |x|; derivative 0 at 0, NaN at NaN (PyTorch: 0) */
+GR_API gr_tensor gr_sign(gr_tensor x);  /* -1, 0 or 1; NaN of NaN, as NumPy (PyTorch: 0); derivative 0 */
 GR_API gr_tensor gr_floor(gr_tensor x); /* the largest whole number <= x; derivative 0 */
 GR_API gr_tensor gr_ceil(gr_tensor x);  /* the least whole number >= x; derivative 0 */
 GR_API gr_tensor gr_trunc(gr_tensor x); /* x without its fraction; derivative 0 */
@@ -107,14 +107,15 @@ GR_API gr_tensor gr_hypot(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_atan2(gr_tensor a, gr_tensor b);
 /* Remainders of the division of a by b, computed exactly; NaN for b = 0. fmod: a - b trunc(a/b), of the sign of a, as
    C's fmod. remainder: a - b floor(a/b), of the sign of b, as in Python, NumPy and PyTorch, and not as C's remainder.
-   dy/da = 1, dy/db = -trunc(a/b) or -floor(a/b), also where they jump. */
+   dy/da = 1, dy/db = -trunc(a/b) or -floor(a/b), also where they jump; of the exact quotient, so -9 for fmod(1, 0.1) (PyTorch, which
+   rounds the quotient first: -10). Where b is 0, dy/db is NaN (PyTorch: infinite). */
 GR_API gr_tensor gr_fmod(gr_tensor a, gr_tensor b);
 GR_API gr_tensor gr_remainder(gr_tensor a, gr_tensor b);
 
 /* Binary cross-entropy: -b ln a - (1 - b) ln(1 - a) of a probability a in [0, 1] for a target b in [0, 1]. gr_bce in loss.h is
    its mean.
-   Logarithms are -100 at least; dy/da = (1 - b)/(1 - a) - b/a, where the divisors are 1e-12 at least; dy/db =
-   ln(1 - a) - ln a. NaN for an a outside [0, 1]. */
+   Logarithms are -100 at least; dy/da = (a - b)/(a (1 - a)), where the divisor is 1e-12 at least, so that it is 0 where a = b,
+   also at 0 and 1, as in PyTorch; dy/db = ln(1 - a) - ln a. NaN for an a outside [0, 1] (PyTorch: an error). */
 GR_API gr_tensor gr_log_loss(gr_tensor a, gr_tensor b);
 
 /* (1 - w) a + w b: from a at w = 0 to b at w = 1, exact at both ends; w is not limited to [0, 1]. dy/da = 1 - w,

@@ -32,13 +32,15 @@ typedef enum gr_reduction {
 } gr_reduction;
 
 /* A zeroed structure, or NULL, gives the defaults. An option that the loss does not know is GR_ERR_ARGUMENT if it is set, and
-   so is one outside its range. Where 0 stands for another default and 0 itself is meant, as a margin: a number that does as
-   well, 1e-300. */
+   so is one outside its range. */
 typedef struct gr_loss_options {
     gr_reduction reduction;
     double delta;           /* huber: > 0; 0 stands for 1 */
     double beta;            /* smooth_l1_loss: > 0; 0 stands for 1 */
     double margin;          /* hinge, multi_margin, triplet_margin: 0 stands for 1; cosine_embedding */
+    bool no_margin;         /* the same, where 1 is the default: the margin is 0 */
+    double order;           /* triplet_margin: of the norm, as in gr_vector_norm; 0 stands for 2 */
+    bool swap;              /* triplet_margin: the negative is as near as it is to anchor or positive */
     double label_smoothing; /* softmax_cross_entropy, .._onehot: in [0, 1] */
     bool log_target;        /* kl_div: the target is given by its logarithm */
     bool ignore;            /* softmax_cross_entropy, nll: samples labelled ignore_index do not count */
@@ -63,7 +65,7 @@ GR_API gr_tensor gr_half_sum_squares_with(gr_tensor y, gr_tensor target, const g
 GR_API gr_tensor gr_l1_loss(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_l1_loss_with(gr_tensor y, gr_tensor target, const gr_loss_options *options);
 /* d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2) (Huber, 1964). The derivative is d between -delta and delta; the
-   second one is 1 at both. */
+   second one is 0 at both, as in PyTorch. */
 GR_API gr_tensor gr_huber(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_huber_with(gr_tensor y, gr_tensor target, const gr_loss_options *options);
 /* huber / beta with delta = beta: d^2 / (2 beta) where |d| <= beta, else |d| - beta / 2 (Girshick, 2015). */
@@ -76,8 +78,8 @@ GR_API gr_tensor gr_log_cosh_loss_with(gr_tensor y, gr_tensor target, const gr_l
 /* ---- Two classes, element by element ---- */
 
 /* Binary cross-entropy of probabilities y in [0, 1]: -t ln y - (1 - t) ln(1 - y), for targets in [0, 1]. As in PyTorch, logarithms
-   are -100 at least, so that the loss is finite, and so are the derivatives by y: the divisors y and 1 - y are 1e-12 at
-   least. A prediction outside [0, 1] gives NaN. From logits gr_bce_with_logits is more exact. */
+   are -100 at least, so that the loss is finite, and so are the derivatives by y: the divisor in (y - t) / (y (1 - y)) is 1e-12
+   at least. A prediction outside [0, 1] gives NaN. From logits gr_bce_with_logits is more exact. */
 GR_API gr_tensor gr_bce(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_bce_with(gr_tensor y, gr_tensor target, const gr_loss_options *options);
 /* The same for y = sigmoid(logits), with w for positive_weight, which is 1 by default: w t softplus(-x) +
@@ -121,7 +123,7 @@ GR_API gr_tensor gr_kl_div(gr_tensor y, gr_tensor target);
 GR_API gr_tensor gr_kl_div_with(gr_tensor y, gr_tensor target, const gr_loss_options *options);
 
 /* An operation: sum a b / (|a| |b|) along one axis, which is dropped; broadcasting; float. Each length is 1e-8 at least, so that it
-   is 0 of zeros. Lengths are computed without overflow or underflow. */
+   is 0 of zeros; one that is shorter is a constant to the derivative (PyTorch differentiates it nevertheless). Lengths are computed without overflow or underflow. */
 GR_API gr_tensor gr_cosine_similarity(gr_tensor a, gr_tensor b, int axis);
 /* Its negative along the last axis, a loss for each vector: -1 where directions agree. */
 GR_API gr_tensor gr_cosine_loss(gr_tensor y, gr_tensor target);
@@ -132,7 +134,8 @@ GR_API gr_tensor gr_cosine_embedding(gr_tensor a, gr_tensor b, gr_tensor target)
 GR_API gr_tensor gr_cosine_embedding_with(gr_tensor a, gr_tensor b, gr_tensor target,
                                           const gr_loss_options *options);
 /* max(0, |a - p + e| - |a - n + e| + margin), Euclidean lengths along the last axis, for an anchor a, a positive p of its class
-   and a negative n of another (Schroff, Kalenichenko and Philbin, 2015); e is 1e-6, as in PyTorch, so that the length has a
+   and a negative n of another (Schroff, Kalenichenko and Philbin, 2015); with `swap`, |p - n + e| counts in place of |a - n + e|
+   where it is less (Balntas, Riba, Ponsa and Mikolajczyk, 2016). e is 1e-6, as in PyTorch, so that the length has a
    derivative where a = p. All three: [..., n] -> [...]. */
 GR_API gr_tensor gr_triplet_margin(gr_tensor anchor, gr_tensor positive, gr_tensor negative);
 GR_API gr_tensor gr_triplet_margin_with(gr_tensor anchor, gr_tensor positive, gr_tensor negative,

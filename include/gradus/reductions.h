@@ -33,12 +33,14 @@ GR_API gr_tensor gr_norm(gr_tensor x, gr_axes axes, bool keepdims);
      1          sum |x|          sign(x): 0 at 0
      INFINITY   max |x|          ties share as in gr_max; of only zeros: 0. Of nothing: GR_ERR_SHAPE
      -INFINITY  min |x|          as min; where the least is 0: 0. Of nothing: GR_ERR_SHAPE
-     0          how many x != 0  0 */
+     0          how many x != 0  0; NaN is not 0
+
+   Of nothing with an order below 0: infinite (PyTorch: an error). */
 GR_API gr_tensor gr_vector_norm(gr_tensor x, double order, gr_axes axes, bool keepdims);
 /* sum (x - mean x)^2 / max(0, n - correction) of n elements; float. The correction is PyTorch's, where it is 1 (Bessel's)
    unless given; numpy.var has it as ddof, 0 unless given. It may be any number. Of nothing: NaN; so is that of one element
    with the correction 1 (0/0).
-   dy/dx = 2 (x - mean x) / (n - correction). */
+   dy/dx = 2 (x - mean x) / (n - correction), and NaN where n <= correction (PyTorch: infinite, or of the wrong sign). */
 GR_API gr_tensor gr_var(gr_tensor x, gr_axes axes, double correction, bool keepdims);
 /* The square root of gr_var, without overflow or underflow of the squares. dy/dx = (x - mean x) / (y (n - correction)); where
    all elements are the same: 0, and so is the second derivative, as for gr_norm. */
@@ -54,7 +56,7 @@ GR_API gr_tensor gr_all(gr_tensor mask, gr_axes axes, bool keepdims);
 /* How many elements are not 0: any type -> i32. NaN is not 0. */
 GR_API gr_tensor gr_count_nonzero(gr_tensor x, gr_axes axes, bool keepdims);
 
-/* ---- Along one axis ---- */
+/* ---- Along one axis; of a scalar GR_ERR_NDIM, where PyTorch takes it for one element ---- */
 
 /* The position of the largest (smallest) element along one axis, the first of those that tie; a NaN goes before all
    numbers, as in PyTorch and NumPy. Any type -> i32. Of nothing: GR_ERR_SHAPE. Over all elements: gr_argmax(gr_reshape(x,

@@ -19,7 +19,10 @@ enum {
     GRI_LOSS_LOG_TARGET = 16,
     GRI_LOSS_IGNORE = 32,
     GRI_LOSS_CLASS_WEIGHTS = 64,
-    GRI_LOSS_POSITIVE_WEIGHT = 128
+    GRI_LOSS_POSITIVE_WEIGHT = 128,
+    GRI_LOSS_NO_MARGIN = 256,
+    GRI_LOSS_ORDER = 512,
+    GRI_LOSS_SWAP = 1024
 };
 
 typedef struct gri_loss {
@@ -47,6 +50,12 @@ bool gri_loss_fail_shapes(const gri_loss *l, const char *wanted, const char *wha
 static inline gr_tensor gri_loss_invalid(const gri_loss *l) { return (gr_tensor){l->graph, 0, 0}; }
 /* The value of an option, or what its 0 stands for. */
 static inline double gri_loss_or(double option, double otherwise) { return option == 0 ? otherwise : option; }
+
+/* The margin of losses of which it is 1 by default. */
+static inline double gri_loss_margin(const gri_loss *l)
+{
+    return l->o.no_margin ? 0 : gri_loss_or(l->o.margin, 1);
+}
 
 /* Reduces the losses of elements or samples. */
 gr_tensor gri_loss_reduce(const gri_loss *l, gr_tensor each);

@@ -49,9 +49,10 @@ GRI_LOSS_DEFAULTS(bce_with_logits)
 gr_tensor gr_hinge_with(gr_tensor y, gr_tensor target, const gr_loss_options *options)
 {
     gri_loss l;
-    if (!gri_loss_begin(&l, "hinge", GRI_LOSS_MARGIN, y, target, options) || !gri_loss_alike(&l, y, target))
+    if (!gri_loss_begin(&l, "hinge", GRI_LOSS_MARGIN | GRI_LOSS_NO_MARGIN, y, target, options) ||
+        !gri_loss_alike(&l, y, target))
         return gri_loss_invalid(&l);
-    return gri_loss_reduce(&l, gr_relu(gr_add_scalar(gr_neg(gr_mul(y, target)), gri_loss_or(l.o.margin, 1))));
+    return gri_loss_reduce(&l, gr_relu(gr_add_scalar(gr_neg(gr_mul(y, target)), gri_loss_margin(&l))));
 }
 GRI_LOSS_DEFAULTS(hinge)
 
@@ -170,12 +171,12 @@ GRI_LOSS_DEFAULTS(nll)
 gr_tensor gr_multi_margin_with(gr_tensor y, gr_tensor labels, const gr_loss_options *options)
 {
     labelled s;
-    if (!begin_labelled(&s, "multi_margin", "scores", GRI_LOSS_MARGIN | GRI_LOSS_CLASS_WEIGHTS, y, labels,
-                        options))
+    if (!begin_labelled(&s, "multi_margin", "scores",
+                        GRI_LOSS_MARGIN | GRI_LOSS_NO_MARGIN | GRI_LOSS_CLASS_WEIGHTS, y, labels, options))
         return gri_loss_invalid(&s.l);
     const int64_t classes = gr_dim(y, -1);
     const gr_tensor chosen = gr_gather(y, -1, s.column);
-    const gr_tensor over = gr_relu(gr_add_scalar(gr_sub(y, chosen), gri_loss_or(s.l.o.margin, 1)));
+    const gr_tensor over = gr_relu(gr_add_scalar(gr_sub(y, chosen), gri_loss_margin(&s.l)));
     const gr_tensor others = gr_not_equal(s.column, gr_arange(s.l.graph, GR_I32, classes, 0, 1));
     const gr_tensor counted = gr_where(others, over, gr_scalar(s.l.graph, gr_type_of(y), 0));
     const gr_tensor each = gr_scale(gr_sum(counted, GR_AXES(-1), true), 1 / (double)classes);

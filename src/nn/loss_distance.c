@@ -49,21 +49,26 @@ gr_tensor gr_cosine_embedding(gr_tensor a, gr_tensor b, gr_tensor target)
 }
 
 /* |a - b + e|, e being what keeps it from 0. */
-static gr_tensor distance(gr_tensor a, gr_tensor b)
+static gr_tensor distance(const gri_loss *l, gr_tensor a, gr_tensor b)
 {
-    return gr_norm(gr_add_scalar(gr_sub(a, b), 1e-6), GR_AXES(-1), false);
+    const gr_tensor apart = gr_add_scalar(gr_sub(a, b), 1e-6);
+    return gr_vector_norm(apart, gri_loss_or(l->o.order, 2), GR_AXES(-1), false);
 }
 
 gr_tensor gr_triplet_margin_with(gr_tensor anchor, gr_tensor positive, gr_tensor negative,
                                  const gr_loss_options *options)
 {
     gri_loss l;
-    if (!gri_loss_begin(&l, "triplet_margin", GRI_LOSS_MARGIN, anchor, positive, options) ||
+    if (!gri_loss_begin(&l, "triplet_margin",
+                        GRI_LOSS_MARGIN | GRI_LOSS_NO_MARGIN | GRI_LOSS_ORDER | GRI_LOSS_SWAP, anchor,
+                        positive, options) ||
         !is_of_graph(&l, negative) || !gri_loss_alike_in_rows(&l, anchor, positive) ||
         !gri_loss_alike_in_rows(&l, anchor, negative))
         return gri_loss_invalid(&l);
-    const gr_tensor apart = gr_sub(distance(anchor, positive), distance(anchor, negative));
-    return gri_loss_reduce(&l, gr_relu(gr_add_scalar(apart, gri_loss_or(l.o.margin, 1))));
+    gr_tensor farther = distance(&l, anchor, negative);
+    if (l.o.swap) farther = gr_minimum(farther, distance(&l, positive, negative));
+    const gr_tensor apart = gr_sub(distance(&l, anchor, positive), farther);
+    return gri_loss_reduce(&l, gr_relu(gr_add_scalar(apart, gri_loss_margin(&l))));
 }
 
 gr_tensor gr_triplet_margin(gr_tensor anchor, gr_tensor positive, gr_tensor negative)

@@ -36,10 +36,10 @@ gr_tensor gr_l1_loss_with(gr_tensor y, gr_tensor target, const gr_loss_options *
 GRI_LOSS_DEFAULTS(l1_loss)
 
 /* With c = d, kept between -delta and delta: c (d - c/2), which has the derivative c. No square of a large difference is
-   taken. */
+   taken. The second derivative is that of the outside at both ends, as in PyTorch: so is the slope of hardtanh. */
 static gr_tensor huber(gr_tensor d, double delta)
 {
-    const gr_tensor c = gr_clamp(d, -delta, delta);
+    const gr_tensor c = gr_hardtanh_with(d, -delta, delta);
     return gr_mul(c, gr_sub(d, gr_scale(c, 0.5)));
 }
 

@@ -61,12 +61,14 @@ static gr_status exponential_unit_infer(const gr_call *c, gr_layout *out)
     return gr_infer_like(c, out, 0);
 }
 
-/* On the right the exponential is of 0: it could overflow. */
+/* On the right the exponential is of 0: it could overflow. At 0 itself it is, too, so that the second derivative there is 0, as in
+   PyTorch. */
 static gr_tensor exponential_unit_slope(const gr_call *c)
 {
     const exponential_unit *k = c->attributes;
     const gr_tensor x = c->operands[0], zero = gri_zero_like(x), right = gr_greater(x, zero);
-    const gr_tensor decay = gr_exp(gr_scale(gr_where(right, zero, x), k->rate));
+    const gr_tensor flat = gr_greater_equal(x, zero);
+    const gr_tensor decay = gr_exp(gr_scale(gr_where(flat, zero, x), k->rate));
     return gr_where(right, gr_scalar(c->graph, gr_type_of(x), k->right), gr_scale(decay, k->slope));
 }
 

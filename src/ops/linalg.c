@@ -425,8 +425,83 @@ gr_tensor gr_logdet(gr_tensor a)
     return gr_add(logarithm_of(both), gr_log(sign_of(both)));
 }
 
+/* [..., n, n] -> bool [..., 1, 1]: whether a matrix has a pivot that is exactly 0. */
+static gr_status is_singular_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_status status = square_infer(c, out);
+    out->type = GR_BOOL;
+    if (status == GR_OK) out->dims[out->ndim - 1] = out->dims[out->ndim - 2] = 1;
+    return status;
+}
+
+static gr_status is_singular_forward(const gr_call *c)
+{
+    const gr_array *a = c->in[0];
+    const int64_t n = a->dims[a->ndim - 1];
+    uint8_t *singular = c->out->data;
+    workplace w;
+    if (!furnish(c, n, 0, gri_lu_workspace(c->graph->isa, n), &w)) return c->graph->status;
+    const gr_array out = {.ndim = a->ndim, .dims = a->dims}; /* leading axes count matrices */
+    for (int64_t i = 0; i < c->out->count; i++) {
+        load(c, a, gri_matrix_offset(a, &out, i), w.a);
+        singular[i] = gri_lu(&w.context, n, w.a, w.swaps) >= 0;
+    }
+    return GR_OK;
+}
+const gr_op gri_op_is_singular = {.name = "is_singular",
+                                  .arity = 1,
+                                  .strided = true,
+                                  .formula = "y = (det A = 0)",
+                                  .infer = is_singular_infer,
+                                  .forward = is_singular_forward,
+                                  .flops = slogdet_flops};
+
+/* The determinant as a polynomial, by n products of matrices and no division (Bird, "A simple division-free algorithm for
+   computing determinants", 2011): its derivatives are exact where there are no factors that could tell them. */
+static gr_tensor det_without_division(gr_tensor a)
+{
+    const int64_t n = gr_dim(a, -1);
+    const gr_tensor later = gr_tril(gr_full(a.graph, gr_type_of(a), GR_SHAPE(n, n), -1), -1);
+    gr_tensor f = a;
+    for (int64_t i = 1; i < n && gr_is_valid(f); i++) {
+        const gr_tensor diagonal = gr_unsqueeze(gr_diagonal(f, 0, -2, -1), -2);
+        const gr_tensor below = gr_squeeze(gr_matmul(diagonal, later), GR_AXES(-2));
+        f = gr_matmul(gr_add(gr_triu(f, 1), gr_diag_embed(below, 0)), a);
+    }
+    const gr_tensor corner = gr_select(gr_select(f, -1, 0), -1, 0);
+    return n % 2 ? corner : gr_neg(corner);
+}
+
+/* Of a singular matrix the value is 0, whatever the polynomial was rounded to. The other way takes the identity in its place. */
+static gr_tensor det_of_singular(gr_tensor a, gr_tensor singular)
+{
+    const int64_t n = gr_dim(a, -1);
+    const gr_type type = gr_type_of(a);
+    const gr_tensor rest = gr_where(singular, gr_eye(a.graph, type, n, n), a);
+    const gr_tensor polynomial = det_without_division(gr_where(singular, a, gr_scalar(a.graph, type, 0)));
+    const gr_tensor slope = gr_sub(polynomial, gr_detach(polynomial));
+    return gr_where(gr_squeeze(singular, GR_AXES(-2, -1)), slope, gr_det(rest));
+}
+
+/* Whether it is float matrices with as many rows as columns; false, and the error set under the name of the call, if not. */
+static bool are_square(const char *name, gr_tensor a)
+{
+    const gr_array *array = gri_array_of(a, name);
+    if (!array) return false;
+    const gr_op label = {.name = name};
+    const gr_array *const in[] = {array};
+    const gr_call call = {.graph = a.graph, .op = &label, .n = 1, .operands = &a, .in = in};
+    gr_layout layout;
+    return square_infer(&call, &layout) == GR_OK;
+}
+
 gr_tensor gr_det(gr_tensor a)
 {
+    if (!are_square("det", a)) return gri_invalid(a.graph);
+    const gr_tensor singular = gri_apply1(&gri_op_is_singular, a, NULL);
+    const gr_tensor any = gr_any(singular, GR_ALL_AXES, false);
+    if (!gr_is_valid(any)) return gri_invalid(a.graph);
+    if (gr_item(any) != 0) return det_of_singular(a, singular);
     const gr_tensor both = gri_apply1(&gri_op_slogdet, a, NULL);
     return gr_mul(sign_of(both), gr_exp(logarithm_of(both)));
 }

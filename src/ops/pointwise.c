@@ -42,17 +42,17 @@ GRI_BINARY(logaddexp, NULL, "y = ln(e^a + e^b)", LOGADDEXP, gr_chain_mul(gy, gr_
            gr_chain_mul(gy, gr_sigmoid(difference(b, a))))
 
 /* Binary cross-entropy of a probability a for a target b. Logarithms are cut off at -100, and so that certain and wrong
-   predictions can still move, divisors at 1e-12 and not where the logarithms are. ln(1 - a) is exact for small a. */
+   predictions can still move, the divisor a (1 - a) at 1e-12 and not where the logarithms are. ln(1 - a) is exact for
+   small a. */
 #define CUT(LOGARITHM) ((LOGARITHM) < -100 ? -100 : (LOGARITHM))
-static gr_tensor one_less(gr_tensor x) { return gr_add_scalar(gr_neg(x), 1); }
 static gr_tensor cut(gr_tensor logarithm) { return gr_clamp(logarithm, -100, (double)INFINITY); }
-static gr_tensor by_cut(gr_tensor part, gr_tensor divisor)
+static gr_tensor log_loss_slope(gr_tensor gy, gr_tensor a, gr_tensor b)
 {
-    return gr_chain_div(part, gr_clamp(divisor, 1e-12, (double)INFINITY));
+    const gr_tensor spread = gr_mul(a, gr_add_scalar(gr_neg(a), 1));
+    return gr_chain_mul(gy, gr_chain_div(gr_sub(a, b), gr_clamp(spread, 1e-12, (double)INFINITY)));
 }
 GRI_BINARY(log_loss, NULL, "y = -b ln a - (1 - b) ln(1 - a)", -(b *CUT(log(a)) + (1 - b) * CUT(log1p(-a))),
-           gr_chain_mul(gy, gr_sub(by_cut(one_less(b), one_less(a)), by_cut(b, a))),
-           gr_chain_mul(gy, gr_sub(cut(gr_log1p(gr_neg(a))), cut(gr_log(a)))))
+           log_loss_slope(gy, a, b), gr_chain_mul(gy, gr_sub(cut(gr_log1p(gr_neg(a))), cut(gr_log(a)))))
 
 /* ln cosh x by a form that is exact near 0, and one that does not overflow. */
 #define LOG_COSH \

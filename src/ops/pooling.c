@@ -16,6 +16,7 @@ typedef struct pool_attributes {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     int64_t result[2]; /* of an adaptive one */
     int64_t size[2];   /* of the planes of x, for the adjoint */
+    int64_t divisor;
     bool adaptive, ceil_mode, exclude_padding;
 } pool_attributes;
 
@@ -73,7 +74,10 @@ static gr_status settle_axis(const gr_call *c, const pool_attributes *k, int a, 
                             .padding = k->padding[a],
                             .dilation = k->dilation[a],
                             .adaptive = k->adaptive,
-                            .exclude_padding = k->exclude_padding};
+                            .exclude_padding = k->exclude_padding,
+                            .divisor = k->divisor == 0 ? 0
+                                       : a == 0        ? k->divisor
+                                                       : 1};
     if (size < 1) return gr_call_fail(c, GR_ERR_SHAPE, "the planes have no elements", NULL);
     if (size > MOST) return gr_call_fail(c, GR_ERR_OVERFLOW, "the planes are too large", NULL);
     if (k->adaptive) return GR_OK;
@@ -272,7 +276,8 @@ static pool_attributes read_options(const gr_pool_options *o, int axes)
 {
     static const gr_pool_options none = {.ceil_mode = false};
     if (!o) o = &none;
-    pool_attributes k = {.ceil_mode = o->ceil_mode, .exclude_padding = o->exclude_padding};
+    pool_attributes k = {
+        .ceil_mode = o->ceil_mode, .exclude_padding = o->exclude_padding, .divisor = o->divisor};
     for (int a = 0; a < AXES; a++) {
         const int from = axes == 1 ? 0 : a;
         const bool real = axes == AXES || a == 1;
@@ -321,6 +326,10 @@ static gr_status refuse(const char *name, gr_tensor x, const gr_pool_options *o,
         what = "means have no dilation";
     else if (!mean && o->exclude_padding)
         what = "exclude_padding is for means";
+    else if (!mean && o->divisor)
+        what = "a divisor is for means";
+    else if (o->divisor < 0)
+        what = "the divisor is negative";
     return what ? gri_fail(x.graph, GR_ERR_ARGUMENT, "%s: %s", name, what) : GR_OK;
 }
 

@@ -65,6 +65,7 @@
     X(index_add)          \
     X(index_select)       \
     X(inv)                \
+    X(is_singular)        \
     X(isfinite)           \
     X(isinf)              \
     X(isnan)              \

@@ -78,7 +78,10 @@ gr_tensor gr_vector_norm(gr_tensor x, double order, gr_axes axes, bool keepdims)
     if (order == 2) return gr_norm(x, axes, keepdims);
     const gr_tensor size = gr_abs(x);
     if (order == 1) return gr_sum(size, axes, keepdims);
-    if (order == 0) return gr_sum(gr_sign(size), axes, keepdims);
+    if (order == 0) { /* NaN is not 0 */
+        const gr_tensor one = gr_scalar(size.graph, gr_type_of(size), 1);
+        return gr_sum(gr_where(gr_isnan(size), one, gr_sign(size)), axes, keepdims);
+    }
     if (isinf(order)) return order > 0 ? gr_max(size, axes, keepdims) : gr_min(size, axes, keepdims);
     if (n == 0) return gr_pow_scalar(gr_sum(size, axes, keepdims), 1 / order); /* of no elements */
     return power_norm(size, order, axes, keepdims);

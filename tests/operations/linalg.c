@@ -401,6 +401,16 @@ static void expect_cholesky(const row *r, const test_case *c, int n, const array
     }
 }
 
+static void expect_singular(const row *r, const test_case *c, int n, const array *x, array *y)
+{
+    (void)r, (void)c, (void)n;
+    const int64_t rows = x->shape.dims[x->shape.ndim - 1];
+    y->shape = x->shape;
+    y->shape.dims[y->shape.ndim - 1] = y->shape.dims[y->shape.ndim - 2] = 1;
+    for (int64_t i = 0; i < count_of(y->shape); i++)
+        y->v[i] = rows > 0 && x->v[i * rows * rows + rows - 1] <= 0;
+}
+
 BUILD(b_dot, gr_dot(x[0], x[1]))
 BUILD(b_outer, gr_outer(x[0], x[1]))
 BUILD(b_trace, gr_trace(x[0]))
@@ -410,6 +420,15 @@ BUILD(b_solve, gr_solve(x[0], x[1]))
 BUILD(b_solve_triangular, gr_solve_triangular(x[0], x[1], (unsigned)c->step))
 BUILD(b_inv, gr_inv(x[0]))
 BUILD(b_slogdet, gr_apply(g, find_op("slogdet"), 1, x, NULL))
+/* Of matrices of which the first row is 0 where its last element is not positive. */
+static gr_tensor with_rows_of_zeros(gr_tensor x)
+{
+    const gr_tensor top = gr_slice(x, -2, 0, 1, 1), last = gr_slice(top, -1, -1, GR_SLICE_DEFAULT, 1);
+    const gr_tensor first = gr_chain_mul(top, gr_unit_step(last));
+    const gr_tensor parts[] = {first, gr_slice(x, -2, 1, GR_SLICE_DEFAULT, 1)};
+    return gr_concat(2, parts, -2);
+}
+BUILD(b_is_singular, gr_apply(NULL, find_op("is_singular"), 1, (gr_tensor[]){with_rows_of_zeros(x[0])}, NULL))
 BUILD(b_logdet, gr_logdet(x[0]))
 BUILD(b_det, gr_det(x[0]))
 BUILD(b_cholesky, gr_cholesky(x[0]))
@@ -425,6 +444,8 @@ const row linalg_rows[] = {
     {USE(eye, "", eye_cases, expect_eye), .not_differentiable = "has no operands", .composed = true},
     {USE(inv, "f", square_cases, expect_factors), .arrange = arrange_turned, .regular = true,
      .layout_tolerance = 64},
+    {USE(is_singular, "f", square_cases, expect_singular), .arrange = arrange_regular, .regular = true,
+     .not_differentiable = "its result is a mask", .typed = true, .result = GR_BOOL},
     {USE(logdet, "f", square_cases, expect_factors), .arrange = arrange_regular, .regular = true,
      .layout_tolerance = 64, .composed = true},
     {USE(matmul, "ff", matmul_cases, expect_matmul), .layout_tolerance = 64},

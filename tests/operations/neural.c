@@ -271,6 +271,8 @@ static const test_case avg_pool_cases[] = {
      .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true)},
     {OF(S(2, 5, 4)), .options = POOL(.kernel = {3, 2}, .stride = {2, 2}, .padding = {1, 0}, .ceil_mode = true,
                                      .exclude_padding = true)},
+    {OF(S(1, 5, 6)),
+     .options = POOL(.kernel = {2, 3}, .stride = {2, 2}, .padding = {1, 1}, .ceil_mode = true, .divisor = 5)},
     /* the last window would begin in the padding behind */
     {OF(S(2, 4, 4)),
      .options = POOL(.kernel = {2, 2}, .stride = {3, 3}, .padding = {1, 1}, .ceil_mode = true)},
@@ -371,7 +373,7 @@ static seen_window look(const test_case *c, const windows w[2], const double *pl
             result.largest = plane[at];
             result.at = at;
         }
-    result.mean = sum / (double)n;
+    result.mean = sum / (double)(o && o->divisor ? o->divisor : n);
     return result;
 }
 

@@ -118,6 +118,7 @@ static int64_t window(const gri_pool_axis *a, int64_t r, int64_t *start, int64_t
                   behind = smaller(first + a->kernel, a->size + a->padding);
     *start = larger(first, 0);
     *end = smaller(behind, a->size);
+    if (a->divisor) return a->divisor;
     return a->exclude_padding ? *end - *start : behind - first;
 }
 

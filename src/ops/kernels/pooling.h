@@ -16,6 +16,7 @@ typedef struct gri_pool_axis {
     int64_t kernel, stride, padding, dilation;
     bool adaptive;
     bool exclude_padding; /* a mean is over the elements alone */
+    int64_t divisor;      /* that of a mean, whatever the window holds; 0: the number of elements */
 } gri_pool_axis;
 
 /* Contiguous arrays [planes, size...] and [planes, result...] of f64, or of f32. */
