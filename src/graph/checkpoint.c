@@ -230,6 +230,7 @@ static gr_tensor make_node(gr_graph *g, const attributes *a, const gr_tensor *in
     for (uint32_t i = first; i < c->n; i++) /* what the function freed itself it had made itself */
         if (gri_lookup(g, c->found[i].index, c->found[i].generation)) operands[n++] = c->found[i];
     const gr_tensor y = gr_apply(g, &checkpoint, n, operands, a);
+    if (y.index) g->step.slot[y.index].node->flags |= GRI_RERUN;
     gri_free(&g->memory, operands, bytes);
     return y;
 }

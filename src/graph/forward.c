@@ -29,6 +29,7 @@ typedef struct climb {
     uint32_t *tangent, *kept_tangent;
     uint32_t *last_use; /* of a step node's tangent: the last node that needs it; 0: none does */
     bool record;
+    bool keep;            /* tangents stay after their last use */
     bool watched;         /* anomaly mode: tangents are judged */
     bool tainted;         /* something that is not finite has come in, and may */
     struct walk *single;  /* for rules that are transposed; NULL until one is */
@@ -304,7 +305,7 @@ static gr_status visit(climb *c, const gri_node *node)
     if (status == GR_OK) status = carry(c, &r.running, tangent);
     if (status == GR_OK && c->watched && *tangent) status = judge(c, &r.running.call, *tangent);
     gri_recall_end(&r);
-    for (uint32_t k = 0; k < node->n_operands && !c->record; k++) {
+    for (uint32_t k = 0; k < node->n_operands && !c->record && !c->keep; k++) {
         const uint32_t index = gri_operands(node)[k].index;
         uint32_t *spent = index & GRI_KEPT ? NULL : tangent_of(c, index);
         if (spent && c->last_use[index - c->first] == node->index) drop(c, spent);
@@ -423,25 +424,63 @@ static gr_status collect(const climb *c, int n, const gr_tensor *outputs, gr_ten
     return GR_OK;
 }
 
+/* The whole walk, in which `collect` makes the results, if there are to be any. To be ended if it succeeds. */
+static gr_status climb_from(climb *c, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                            const gr_tensor *inputs, const gr_tensor *tangents, gr_tensor *results)
+{
+    gr_graph *g = c->g;
+    gr_status status = find_range(c, n_outputs, outputs, n_inputs, inputs);
+    if (status == GR_OK) status = climb_begin(c);
+    if (status != GR_OK) return status;
+    const gri_mark mark = gri_mark_here(g);
+    c->state = gri_walk_enter(g, NULL, c->record);
+    find_uses(c, n_outputs, outputs);
+    status = seed(c, n_inputs, inputs, tangents);
+    if (status == GR_OK) status = walk_up(c);
+    if (status == GR_OK && results) status = collect(c, n_outputs, outputs, results);
+    gri_walk_leave(g, &c->state);
+    if (status == GR_OK) return GR_OK;
+    climb_end(c);
+    gri_pop(g, mark);
+    return status;
+}
+
 gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
                            const gr_tensor *inputs, const gr_tensor *tangents, bool record,
                            gr_tensor *results)
 {
     gr_graph *g = outputs[0].graph;
     climb c = {.g = g, .what = what, .record = record, .watched = g->watching};
-    gr_status status = find_range(&c, n_outputs, outputs, n_inputs, inputs);
-    if (status == GR_OK) status = climb_begin(&c);
-    if (status != GR_OK) return status;
-    const gri_mark mark = gri_mark_here(g);
-    c.state = gri_walk_enter(g, NULL, record);
-    find_uses(&c, n_outputs, outputs);
-    status = seed(&c, n_inputs, inputs, tangents);
-    if (status == GR_OK) status = walk_up(&c);
-    if (status == GR_OK) status = collect(&c, n_outputs, outputs, results);
-    gri_walk_leave(g, &c.state);
-    climb_end(&c);
-    if (status == GR_OK) return GR_OK;
-    gri_pop(g, mark);
-    for (int i = 0; i < n_outputs; i++) results[i] = gri_invalid(g);
+    const gr_status status = climb_from(&c, n_outputs, outputs, n_inputs, inputs, tangents, results);
+    if (status == GR_OK) climb_end(&c);
+    for (int i = 0; i < n_outputs && status != GR_OK; i++) results[i] = gri_invalid(g);
     return status;
+}
+
+gr_status gri_make_tangents(const char *what, gr_tensor y, int n_inputs, const gr_tensor *inputs,
+                            const gr_tensor *tangents, gri_tangents *made)
+{
+    climb c = {.g = y.graph, .what = what, .keep = true};
+    const gr_status status = climb_from(&c, 1, &y, n_inputs, inputs, tangents, NULL);
+    if (status != GR_OK) return status;
+    *made = (gri_tangents){.g = c.g,
+                           .first = c.first,
+                           .top = c.top,
+                           .kept_top = c.kept_top,
+                           .step = c.tangent,
+                           .kept = c.kept_tangent};
+    c.tangent = c.kept_tangent = NULL;
+    climb_end(&c);
+    return GR_OK;
+}
+
+void gri_free_tangents(gri_tangents *t)
+{
+    climb c = {.g = t->g,
+               .first = t->first,
+               .top = t->top,
+               .kept_top = t->kept_top,
+               .tangent = t->step,
+               .kept_tangent = t->kept};
+    climb_end(&c);
 }

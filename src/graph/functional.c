@@ -77,7 +77,10 @@ static gr_status hvp(const char *what, gr_tensor y, int n, const gr_tensor *inpu
                      bool record, gr_tensor *products)
 {
     gr_tensor tangent;
-    const gr_status status = gri_push_forward(what, 1, &y, n, inputs, vectors, true, &tangent);
+    bool made = false;
+    gr_status status = record ? GR_OK : gri_push_hvp(what, y, n, inputs, vectors, products, &made);
+    if (status != GR_OK || made) return status;
+    status = gri_push_forward(what, 1, &y, n, inputs, vectors, true, &tangent);
     if (status != GR_OK) return status;
     return gri_grad(what, 1, &tangent, n, inputs, NULL, &(gr_grad_options){record, true}, products);
 }

@@ -45,7 +45,8 @@ enum {
     GRI_LEAF = 1 << 3,        /* can be written: made by gr_param, gr_constant, gr_keep */
     GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
     GRI_RELEASED = 1 << 5,    /* its history was walked without retain */
-    GRI_HOOKED = 1 << 6       /* there are hooks on its gradient: see hooks.c */
+    GRI_HOOKED = 1 << 6,      /* there are hooks on its gradient: see hooks.c */
+    GRI_RERUN = 1 << 7        /* its rule reads more than its operands: see checkpoint.c */
 };
 
 typedef struct gri_node {

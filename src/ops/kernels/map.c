@@ -230,8 +230,9 @@ void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const 
 {
     if (out->count == 0) return;
     if (out->count == 1) {
-        static const int64_t unit[GRI_MAP_MOST] = {1, 1, 1, 1};
-        void *p[GRI_MAP_MOST] = {out->data};
+        static const int64_t unit[GRI_MAP_MOST] = {1, 1, 1, 1, 1, 1, 1};
+        void *p[GRI_MAP_MOST];
+        p[0] = out->data;
         for (int i = 0; i < n_in; i++) p[i + 1] = in[i]->data;
         loop(1, p, unit, parameter);
         return;

@@ -10,7 +10,7 @@
 #include "gradus/custom.h"
 #include "base/threads.h"
 
-enum { GRI_MAP_MOST = 4 }; /* arrays of one map, the result included */
+enum { GRI_MAP_MOST = 7 }; /* arrays of one map, the result included */
 
 typedef void gri_loop(int64_t n, void *const *p, const int64_t *s, const void *parameter);
 
