@@ -46,7 +46,7 @@ gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node
         *adjoint = sum.index;
         return GR_OK;
     }
-    gri_node *before = *adjoint ? gri_kept_node(g, *adjoint) : NULL;
+    gri_node *before = *adjoint ? gri_node_at(g, *adjoint) : NULL;
     if (before && is_exclusive(before)) {
         gri_accumulate(g->threads, &before->array, &part->array);
         return GR_OK;
@@ -59,7 +59,7 @@ gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node
     }
     const gri_node *kept = gri_keep_value(g, sum);
     if (!kept) return g->status;
-    if (before) gri_kept_release(g, before);
+    if (before && before->index & GRI_KEPT) gri_kept_release(g, before);
     *adjoint = kept->index;
     return GR_OK;
 }

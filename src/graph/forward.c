@@ -29,7 +29,7 @@ typedef struct climb {
     uint32_t *tangent, *kept_tangent;
     uint32_t *last_use; /* of a step node's tangent: the last node that needs it; 0: none does */
     bool record;
-    bool keep;            /* tangents stay after their last use */
+    bool keep; /* tangents stay after their last use, and may be on the step stack, which the caller pops */
     bool watched;         /* anomaly mode: tangents are judged */
     bool tainted;         /* something that is not finite has come in, and may */
     struct walk *single;  /* for rules that are transposed; NULL until one is */
@@ -60,7 +60,7 @@ static const gri_node *tangent_node(const climb *c, const gri_node *operand)
 
 static void drop(const climb *c, uint32_t *tangent)
 {
-    if (*tangent && !c->record) gri_kept_release(c->g, gri_kept_node(c->g, *tangent));
+    if (*tangent & GRI_KEPT && !c->record) gri_kept_release(c->g, gri_kept_node(c->g, *tangent));
     *tangent = 0;
 }
 
@@ -115,7 +115,9 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
     gr_graph *g = c->g;
     const gr_array *a = call->out;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    gri_node *part = gri_keep_new(g, &r);
+    const bool stays = c->keep && !*tangent;
+    const gri_mark mark = gri_mark_here(g);
+    gri_node *part = stays ? gri_push(g, &r) : gri_keep_new(g, &r);
     if (!part) return true; /* the error is set */
     const bool done = call->op->pull(call, &t->array, i, &part->array);
     if (done && !*tangent) {
@@ -123,7 +125,10 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
         return true;
     }
     if (done) gri_add_to(g, false, tangent, part);
-    gri_kept_release(g, part);
+    if (stays)
+        gri_pop(g, mark);
+    else
+        gri_kept_release(g, part);
     return done;
 }
 
@@ -153,6 +158,12 @@ static const gri_node *fit(const climb *c, const gr_call *call, gr_tensor part)
     return NULL;
 }
 
+/* Whether a part that stays on the stack is all that was built for it. */
+static bool is_alone(const gri_node *part, const gr_graph *g, gri_mark mark)
+{
+    return part->index == mark.top && g->step.top == mark.top + 1;
+}
+
 /* Adds a part to the tangent of the result, and pops what was built for it. */
 static gr_status add_part(const climb *c, const gr_call *call, gr_tensor part, gri_mark mark,
                           uint32_t *tangent)
@@ -161,10 +172,11 @@ static gr_status add_part(const climb *c, const gr_call *call, gr_tensor part, g
     gr_status status = g->status;
     if (status == GR_OK && !gri_is_unset(part)) {
         const gri_node *node = fit(c, call, part);
-        if (node && c->record && !*tangent)
+        if (node && !*tangent && (c->record || (c->keep && is_alone(node, g, mark)))) {
             *tangent = node->index;
-        else
-            status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
+            return GR_OK;
+        }
+        status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
     }
     if (!c->record) gri_pop(g, mark);
     return status;

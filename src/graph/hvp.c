@@ -279,9 +279,9 @@ static gr_status go(descent *d, gr_tensor y, int n, const gr_tensor *inputs, con
                     gr_tensor *products)
 {
     gr_graph *g = d->g;
+    const gri_mark mark = gri_mark_here(g);
     gr_status status = gri_make_tangents(d->what, y, n, inputs, vectors, &d->tangents);
     if (status != GR_OK) return status;
-    const gri_mark mark = gri_mark_here(g);
     d->change.state = gri_walk_enter(g, NULL, false);
     d->adjoint.state = d->change.state;
     status = walk_down(d, y);
