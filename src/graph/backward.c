@@ -37,6 +37,12 @@ static bool is_exclusive(const gri_node *node)
     return (node->flags & GRI_CONTIGUOUS) && (!node->buffer || node->buffer->references == 1);
 }
 
+gri_node *gri_keep_like(gr_graph *g, const gr_array *a)
+{
+    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
+    return gri_keep_new(g, &r);
+}
+
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node *part)
 {
     if (record) {

@@ -126,12 +126,14 @@ static inline gri_node *gri_take_spare(const walk *w, const gr_array *a)
     return node;
 }
 
-/* A tensor for an adjoint in the shape of `a`; NULL, and the error set, if memory runs out. */
+/* A kept tensor of the type and shape of `a`; NULL, and the error set, if memory runs out. Apart from the next, which is
+   inline and seldom needs it. */
+gri_node *gri_keep_like(gr_graph *g, const gr_array *a);
+/* The same for an adjoint: a spare one if there is one. */
 static inline gri_node *gri_new_part(const walk *w, const gr_array *a)
 {
-    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
     gri_node *spare = gri_take_spare(w, a);
-    return spare ? spare : gri_keep_new(w->g, &r);
+    return spare ? spare : gri_keep_like(w->g, a);
 }
 
 static inline void gri_drop(const walk *w, uint32_t *adjoint)

@@ -115,9 +115,8 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
     gr_graph *g = c->g;
     const gr_array *a = call->out;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    const bool stays = c->keep && !*tangent;
     const gri_mark mark = gri_mark_here(g);
-    gri_node *part = stays ? gri_push(g, &r) : gri_keep_new(g, &r);
+    gri_node *part = c->keep ? gri_push(g, &r) : gri_keep_new(g, &r);
     if (!part) return true; /* the error is set */
     const bool done = call->op->pull(call, &t->array, i, &part->array);
     if (done && !*tangent) {
@@ -125,7 +124,7 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
         return true;
     }
     if (done) gri_add_to(g, false, tangent, part);
-    if (stays)
+    if (c->keep)
         gri_pop(g, mark);
     else
         gri_kept_release(g, part);

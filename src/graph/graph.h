@@ -264,8 +264,6 @@ void gri_buffer_release(gr_graph *g, gri_buffer *buffer);
 /* What a new node is to be. */
 typedef struct gri_recipe {
     const gr_op *op;
-    gr_type type;
-    int ndim;
     const int64_t *dims;
     const int64_t *strides; /* NULL: row-major */
     int64_t count;
@@ -273,7 +271,9 @@ typedef struct gri_recipe {
     size_t attribute_bytes;
     gri_buffer *buffer; /* shared; gets one more reference. NULL: new elements */
     void *data;         /* with buffer: the first element */
+    gr_type type;
     uint32_t flags;
+    int ndim;
     bool in_buffer; /* new elements never inside the record */
 } gri_recipe;
 
