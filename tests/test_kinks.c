@@ -425,6 +425,23 @@ static void check_forward(const document_row *r, gr_tensor y, gr_tensor x, int64
     }
 }
 
+/* Second derivatives by Hessian-vector products along the columns. */
+static void check_products(const document_row *r, gr_tensor y, gr_tensor x, int64_t copies)
+{
+    const gr_tensor sum = gr_sum(y, GR_ALL_AXES, false);
+    for (int i = 0; i < 2 * r->n; i++) {
+        const gr_tensor place = gr_full(g, GR_I32, GR_SCALAR, i / 2);
+        const gr_tensor v = gr_contiguous(gr_expand(gr_one_hot(place, r->n, type), gr_shape_of(x)));
+        gr_tensor by = GR_NONE;
+        if (i % 2) gr_no_grad_begin(g);
+        CHECK(gr_hvp(sum, 1, &x, &v, &by) == GR_OK);
+        if (i % 2) gr_no_grad_end(g);
+        const bool good = column_is(by, i / 2, copies, r->second[i / 2]);
+        CHECK(good);
+        if (!good) explain(r, i % 2 ? "product" : "recorded product", GRAD, by);
+    }
+}
+
 /* `copies` times below each other, or, for 0, one without an axis for it. */
 static void check_row(const document_row *r, int64_t copies)
 {
@@ -455,6 +472,7 @@ static void check_row(const document_row *r, int64_t copies)
             if (walk == RECORDED) check_second(r, x, by, copies);
         }
         for (int walk = FORWARD; walk < ALL_WALKS; walk++) check_forward(r, y, x, copies, walk);
+        check_products(r, y, x, copies);
     }
     CHECK(gr_graph_status(g) == GR_OK);
     gr_release(x);

@@ -388,11 +388,13 @@ gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_t
                            const gri_node *end)
 {
     char a[TEXT_BYTES], b[TEXT_BYTES];
-    if (t.graph != g) {
+    gri_node *node = NULL;
+    if (t.graph && t.graph != g)
         gri_fail(g, GR_ERR_GRAPH, "%s: the %s belongs to another graph", what, seed);
-        return NULL;
-    }
-    gri_node *node = gri_resolve(t, what);
+    else if (t.index == 0 || !t.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: the %s is an invalid handle", what, seed);
+    else
+        node = gri_resolve(t, what);
     if (!node) return NULL;
     const bool same_type = node->array.type == end->array.type;
     if (same_type && gri_same_dims(&node->array, &end->array)) return node;
@@ -616,9 +618,9 @@ gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor inpu
 {
     gri_node *node = NULL;
     if (input.graph && input.graph != g)
-        gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", what, i + 1);
+        gri_fail(g, GR_ERR_GRAPH, "%s: inputs[%d] belongs to another graph", what, i);
     else if (input.index == 0 || !input.graph)
-        gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", what, i + 1);
+        gri_fail(g, GR_ERR_HANDLE, "%s: inputs[%d] is an invalid handle", what, i);
     else
         node = gri_resolve(input, what);
     return node && check_differentiable(g, what, node) == GR_OK ? node : NULL;
@@ -679,13 +681,15 @@ gr_status gri_collect(const walk *w, int n, const gr_tensor *inputs, gr_tensor *
 
 gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output)
 {
-    if (output.graph != g) {
-        gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", what, i + 1);
-        return NULL;
-    }
-    gri_node *node = gri_resolve(output, what);
+    gri_node *node = NULL;
+    if (output.graph && output.graph != g)
+        gri_fail(g, GR_ERR_GRAPH, "%s: outputs[%d] belongs to another graph", what, i);
+    else if (output.index == 0 || !output.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: outputs[%d] is an invalid handle", what, i);
+    else
+        node = gri_resolve(output, what);
     if (!node || gr_type_is_float(node->array.type)) return node;
-    gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", what, i + 1,
+    gri_fail(g, GR_ERR_TYPE, "%s: outputs[%d] is %s; only floats can be differentiated", what, i,
              gr_type_name(node->array.type));
     return NULL;
 }

@@ -360,9 +360,9 @@ static gr_status make_arguments(evaluation *e, const gr_tensor *inputs, const gr
     gr_graph *g = e->g;
     for (int i = 0; i < e->n; i++) {
         if (inputs[i].graph && inputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", e->what, i + 1);
+            return gri_fail(g, GR_ERR_GRAPH, "%s: inputs[%d] belongs to another graph", e->what, i);
         if (!inputs[i].graph || inputs[i].index == 0)
-            return gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", e->what, i + 1);
+            return gri_fail(g, GR_ERR_HANDLE, "%s: inputs[%d] is an invalid handle", e->what, i);
         const gri_node *input = gri_resolve(inputs[i], e->what);
         if (!input) return g->status;
         e->arguments[i] = inputs[i];
@@ -556,12 +556,12 @@ static gr_tensor argument_of(const evaluation *e, int by)
 {
     gr_graph *g = e->g;
     if (by < 0 || by >= e->n) {
-        gri_fail(g, GR_ERR_ARGUMENT, "%s: by input %d of %d: the first is 0", e->what, by, e->n);
+        gri_fail(g, GR_ERR_ARGUMENT, "%s: by inputs[%d], but there are %d inputs", e->what, by, e->n);
         return gri_invalid(g);
     }
     const gri_node *node = node_of(e->arguments[by]);
     if (node && gr_type_is_float(node->array.type)) return e->arguments[by];
-    if (node) gri_fail_about(g, GR_ERR_TYPE, node, "%s: input %d has no derivative", e->what, by);
+    if (node) gri_fail_about(g, GR_ERR_TYPE, node, "%s: inputs[%d] has no derivative", e->what, by);
     return gri_invalid(g);
 }
 
