@@ -604,6 +604,56 @@ static void test_products_of_interiors(void)
     gr_graph_destroy(g);
 }
 
+static gr_tensor sum_of_cubes(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n, (void)user;
+    return total(gr_pow_scalar(in[0], 3));
+}
+
+/* The products of sum x^3 along x, and along x^2: 6 x v with v held fast. Their gradients by x see v, too, if they are
+   recorded: as in PyTorch, d(6 x x)/dx = 12 x and d(6 x x^2)/dx = 18 x^2. */
+static void check_own_vector(gr_graph *g, gr_tensor x, bool of_function)
+{
+    const gr_tensor vectors[] = {x, gr_square(x)};
+    for (int i = 0; i < 2; i++) {
+        const gr_tensor expected = gr_scale(gr_mul(x, vectors[i]), 6);
+        const gr_tensor slope = gr_scale(vectors[i], i ? 18 : 12);
+        gr_tensor hv = GR_NONE, by = GR_NONE, plain = GR_NONE;
+        const gr_tensor y = sum_of_cubes(g, 1, &x, NULL);
+        if (of_function)
+            OK(gr_function_hvp(g, sum_of_cubes, 1, &x, NULL, &vectors[i], &hv, NULL));
+        else
+            OK(gr_hvp(y, 1, &x, &vectors[i], &hv));
+        check_same(hv, expected, 1e-13);
+        const gr_tensor sum = total(hv);
+        OK(gr_grad(1, &sum, 1, &x, NULL, NULL, &by));
+        check_same(by, slope, 1e-13);
+        gr_no_grad_begin(g);
+        OK(gr_hvp(y, 1, &x, &vectors[i], &plain));
+        gr_no_grad_end(g);
+        check_same(plain, expected, 1e-13);
+    }
+}
+
+static gr_tensor unchanged(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of, (void)user;
+    return gradient;
+}
+
+static void test_own_vectors(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(random_tensor(g, GR_SHAPE(3))), one = variable(random_tensor(g, GR_SCALAR));
+    check_own_vector(g, x, false);
+    check_own_vector(g, x, true);
+    check_own_vector(g, one, false);
+    gr_add_hook(x, unchanged, NULL); /* by the gradient of a tangent, recorded or not */
+    check_own_vector(g, x, false);
+    no_error(g);
+    gr_graph_destroy(g);
+}
+
 /* ---- What counts as an argument ---- */
 
 static gr_tensor plus_user(gr_graph *g, int n, const gr_tensor *in, void *user)
@@ -1227,6 +1277,7 @@ int main(void)
     RUN(test_adjoint_identity);
     RUN(test_products_both_ways);
     RUN(test_products_of_interiors);
+    RUN(test_own_vectors);
     RUN(test_perturbation_confusion);
     RUN(test_captured_parameters);
     RUN(test_seeds_are_differentiable);

@@ -426,6 +426,19 @@ static void products_of(gr_graph *g, const subject *s, bool bare, int only, gr_t
     gr_no_grad_end(g);
 }
 
+/* For f32 beside f64: to a part of the largest, for second derivatives are sums of terms that cancel. */
+static void check_nearly_same(const subject *s, const gr_tensor *a, const gr_tensor *b, double part)
+{
+    int n = 0;
+    double largest = 1;
+    for (int k = 0; k < s->n; k++) n += s->r->operands[k] == 'f';
+    for (int i = 0; i < n; i++)
+        for (int64_t e = 0; e < gr_count(b[i]); e++) largest = fmax(largest, fabs(value_at(b[i], e)));
+    for (int i = 0; i < n; i++)
+        for (int64_t e = 0; e < gr_count(b[i]); e++)
+            CHECK_NEAR(value_at(a[i], e), value_at(b[i], e), part * largest);
+}
+
 static void check_products(gr_graph *g, const subject *s)
 {
     static subject own, single;
@@ -442,7 +455,7 @@ static void check_products(gr_graph *g, const subject *s)
         single = *s;
         single.type = GR_F32;
         products_of(g, &single, false, only, told);
-        check_same_gradients(s, told, bare, 1e-4);
+        check_nearly_same(s, told, bare, 1e-3);
         gr_scope_end(scope, 0, NULL);
     }
 }

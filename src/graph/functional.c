@@ -71,18 +71,92 @@ static gr_tensor finish_one(gr_graph *g, bool record, gri_mark mark, gr_tensor r
     return result;
 }
 
+/* ---- Stand-ins ---- */
+
+/* Stands for a tensor: the same value, and the end of every derivative inside. A function gets it for an input. */
+static gr_status argument_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_array *x = c->in[0];
+    out->type = x->type;
+    out->ndim = x->ndim;
+    out->alias = 0;
+    out->offset = 0;
+    memcpy(out->dims, x->dims, (size_t)x->ndim * sizeof *x->dims);
+    memcpy(out->strides, x->strides, (size_t)x->ndim * sizeof *x->strides);
+    return GR_OK;
+}
+
+static gr_tensor argument_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)c, (void)i;
+    return gy;
+}
+
+static const gr_op argument = {.name = "argument",
+                               .arity = 1,
+                               .strided = true,
+                               .formula = "y = x",
+                               .infer = argument_infer,
+                               .vjp = argument_vjp,
+                               .tangent = GR_TANGENT_SYMMETRIC};
+
+static bool requires_grad(gr_tensor t)
+{
+    const gri_node *node = t.graph ? node_of(t) : NULL;
+    return node && node->flags & GRI_REQUIRES_GRAD;
+}
+
 /* ---- Walks ---- */
+
+/* Stand-ins of the vectors that have a history, without it for now: the gradient is not to look at what they are made of,
+   which may be the inputs. */
+static gr_status hold(gr_graph *g, int n, const gr_tensor *vectors, gr_tensor *held)
+{
+    for (int i = 0; i < n; i++) {
+        held[i] = vectors[i];
+        if (vectors[i].graph != g || !requires_grad(vectors[i])) continue;
+        held[i] = gr_apply(g, &argument, 1, &vectors[i], NULL);
+        if (held[i].index == 0) return g->status;
+        gri_node *node = g->step.slot[held[i].index].node;
+        node->n_operands = 0;
+        node->flags |= GRI_REQUIRES_GRAD; /* what is made of it is recorded */
+    }
+    return GR_OK;
+}
+
+/* Gives them their history back. */
+static void let_go(gr_graph *g, int n, const gr_tensor *vectors, const gr_tensor *held, bool record)
+{
+    for (int i = 0; i < n; i++)
+        if (!gr_same(vectors[i], held[i])) g->step.slot[held[i].index].node->n_operands = record ? 1 : 0;
+}
+
+static gr_status gradient_of_tangent(const char *what, gr_tensor y, int n, const gr_tensor *inputs,
+                                     const gr_tensor *vectors, bool record, gr_tensor *products)
+{
+    gr_tensor tangent;
+    const gr_status status = gri_push_forward(what, 1, &y, n, inputs, vectors, true, &tangent);
+    if (status != GR_OK) return status;
+    return gri_grad(what, 1, &tangent, n, inputs, NULL, &(gr_grad_options){record, true}, products);
+}
 
 static gr_status hvp(const char *what, gr_tensor y, int n, const gr_tensor *inputs, const gr_tensor *vectors,
                      bool record, gr_tensor *products)
 {
-    gr_tensor tangent;
+    gr_graph *g = y.graph;
     bool made = false;
     gr_status status = record ? GR_OK : gri_push_hvp(what, y, n, inputs, vectors, products, &made);
     if (status != GR_OK || made) return status;
-    status = gri_push_forward(what, 1, &y, n, inputs, vectors, true, &tangent);
-    if (status != GR_OK) return status;
-    return gri_grad(what, 1, &tangent, n, inputs, NULL, &(gr_grad_options){record, true}, products);
+    const size_t bytes = (size_t)n * sizeof(gr_tensor);
+    gr_tensor few[GRI_FEW], *held = n > GRI_FEW ? gri_alloc(&g->memory, bytes) : few;
+    if (!held) return gri_fail_memory(g, what, bytes);
+    status = hold(g, n, vectors, held);
+    if (status == GR_OK) {
+        status = gradient_of_tangent(what, y, n, inputs, held, record, products);
+        let_go(g, n, vectors, held, record);
+    }
+    if (held != few) gri_free(&g->memory, held, bytes);
+    return status;
 }
 
 static gr_status check_scalar(gr_graph *g, const char *what, const gri_node *y)
@@ -301,33 +375,6 @@ gr_tensor gr_hessian_diagonal(gr_tensor y, gr_tensor x)
 
 /* ---- Of a function ---- */
 
-/* What a function gets in the place of an input: the same value, and the end of every derivative inside. */
-static gr_status argument_infer(const gr_call *c, gr_layout *out)
-{
-    const gr_array *x = c->in[0];
-    out->type = x->type;
-    out->ndim = x->ndim;
-    out->alias = 0;
-    out->offset = 0;
-    memcpy(out->dims, x->dims, (size_t)x->ndim * sizeof *x->dims);
-    memcpy(out->strides, x->strides, (size_t)x->ndim * sizeof *x->strides);
-    return GR_OK;
-}
-
-static gr_tensor argument_vjp(const gr_call *c, gr_tensor gy, int i)
-{
-    (void)c, (void)i;
-    return gy;
-}
-
-static const gr_op argument = {.name = "argument",
-                               .arity = 1,
-                               .strided = true,
-                               .formula = "y = x",
-                               .infer = argument_infer,
-                               .vjp = argument_vjp,
-                               .tangent = GR_TANGENT_SYMMETRIC};
-
 /* A function that is being differentiated. The lists have room for a handle per input and one more. */
 typedef struct evaluation {
     gr_graph *g;
@@ -393,12 +440,6 @@ static gr_status call(evaluation *e, gr_function f, void *user)
     const gri_node *y = node_of(e->y);
     if (gr_type_is_float(y->array.type)) return GR_OK;
     return gri_fail_about(g, GR_ERR_TYPE, y, "%s: the function returned what has no derivative", e->what);
-}
-
-static bool requires_grad(gr_tensor t)
-{
-    const gri_node *node = t.graph ? node_of(t) : NULL;
-    return node && node->flags & GRI_REQUIRES_GRAD;
 }
 
 /* Whether what was made since the mark, or a tangent, depends on something older that requires a gradient. */
