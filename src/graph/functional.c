@@ -1,7 +1,7 @@
 /*
  * Derivatives as functions: of recorded results, and of a function that is called at stand-ins for its inputs.
- * Composed of the two walks: a Hessian-vector product is the gradient of a recorded tangent, a Hessian the
- * Jacobian of a recorded gradient.
+ * Composed of the two walks: a Hessian is the Jacobian of a recorded gradient, a Hessian-vector product that is recorded
+ * the gradient of a recorded tangent. One that is not stands in hvp.c.
  *
  * Invariant: of a call that is not recorded nothing stays but its results.
  */
@@ -240,9 +240,13 @@ static gr_tensor parts(const assembly *a, int64_t n)
     return result;
 }
 
-/* d y / d x, recorded or not; whatever is built stays on the step stack. */
-static gr_tensor jacobian(const char *what, gr_tensor y, gr_tensor x, bool record)
+/* A matrix of derivatives of y by a, or by a and b, recorded or not; whatever is built stays on the step stack. */
+typedef gr_tensor derivative(const char *what, gr_tensor y, gr_tensor a, gr_tensor b, bool record);
+
+/* d y / d x. */
+static gr_tensor jacobian(const char *what, gr_tensor y, gr_tensor x, gr_tensor unused, bool record)
 {
+    (void)unused;
     gr_graph *g = y.graph;
     gr_shape shape;
     int64_t count;
@@ -279,11 +283,12 @@ static gr_tensor hessian(const char *what, gr_tensor y, gr_tensor a, gr_tensor b
     const gri_node *by_b = by_a ? gri_resolve_input(g, what, 1, b) : NULL;
     if (!by_b || joined_shape(g, what, by_a, by_b, &shape, &count) != GR_OK) return gri_invalid(g);
     const gr_tensor first = gradient(what, y, a);
-    return first.index ? jacobian(what, first, b, record) : first;
+    return first.index ? jacobian(what, first, b, b, record) : first;
 }
 
-static gr_tensor hessian_diagonal(const char *what, gr_tensor y, gr_tensor x, bool record)
+static gr_tensor hessian_diagonal(const char *what, gr_tensor y, gr_tensor x, gr_tensor unused, bool record)
 {
+    (void)unused;
     gr_graph *g = y.graph;
     const gri_node *by = gri_resolve_input(g, what, 0, x);
     const gr_tensor first = by ? gradient(what, y, x) : gri_invalid(g);
@@ -346,31 +351,19 @@ gr_status gr_hvp(gr_tensor y, int n_inputs, const gr_tensor *inputs, const gr_te
     return finish(g, g->recording, mark, status, n_inputs, products);
 }
 
-/* Whether a call that returns one tensor can begin. */
-static bool can_begin(gr_tensor y) { return y.graph && y.graph->status == GR_OK; }
-
-gr_tensor gr_jacobian(gr_tensor y, gr_tensor x)
+static gr_tensor of_result(const char *what, derivative *make, gr_tensor y, gr_tensor a, gr_tensor b)
 {
     gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
+    if (!g || g->status != GR_OK) return gri_invalid(g);
     const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, jacobian("jacobian", y, x, g->recording));
+    return finish_one(g, g->recording, mark, make(what, y, a, b, g->recording));
 }
 
-gr_tensor gr_hessian(gr_tensor y, gr_tensor a, gr_tensor b)
-{
-    gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
-    const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, hessian("hessian", y, a, b, g->recording));
-}
-
+gr_tensor gr_jacobian(gr_tensor y, gr_tensor x) { return of_result("jacobian", jacobian, y, x, x); }
+gr_tensor gr_hessian(gr_tensor y, gr_tensor a, gr_tensor b) { return of_result("hessian", hessian, y, a, b); }
 gr_tensor gr_hessian_diagonal(gr_tensor y, gr_tensor x)
 {
-    gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
-    const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, hessian_diagonal("hessian_diagonal", y, x, g->recording));
+    return of_result("hessian_diagonal", hessian_diagonal, y, x, x);
 }
 
 /* ---- Of a function ---- */
@@ -606,41 +599,33 @@ static gr_tensor argument_of(const evaluation *e, int by)
     return gri_invalid(g);
 }
 
-gr_tensor gr_function_jacobian(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user,
-                               int by, gr_tensor *value)
+static gr_tensor of_function(const char *what, derivative *make, gr_graph *g, gr_function f, int n_inputs,
+                             const gr_tensor *inputs, void *user, int a, int b, gr_tensor *value)
 {
-    static const char what[] = "function_jacobian";
     evaluation e;
     gr_tensor result = gri_invalid(g);
     if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor x = argument_of(&e, by);
-        if (x.index) result = jacobian(what, e.y, x, e.record);
+        const gr_tensor by_a = argument_of(&e, a), by_b = by_a.index ? argument_of(&e, b) : by_a;
+        if (by_b.index) result = make(what, e.y, by_a, by_b, e.record);
     }
     return end_one(&e, result, value);
+}
+
+gr_tensor gr_function_jacobian(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user,
+                               int by, gr_tensor *value)
+{
+    return of_function("function_jacobian", jacobian, g, f, n_inputs, inputs, user, by, by, value);
 }
 
 gr_tensor gr_function_hessian(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user,
                               int a, int b, gr_tensor *value)
 {
-    static const char what[] = "function_hessian";
-    evaluation e;
-    gr_tensor result = gri_invalid(g);
-    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor by_a = argument_of(&e, a), by_b = by_a.index ? argument_of(&e, b) : by_a;
-        if (by_b.index) result = hessian(what, e.y, by_a, by_b, e.record);
-    }
-    return end_one(&e, result, value);
+    return of_function("function_hessian", hessian, g, f, n_inputs, inputs, user, a, b, value);
 }
 
 gr_tensor gr_function_hessian_diagonal(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs,
                                        void *user, int by, gr_tensor *value)
 {
-    static const char what[] = "function_hessian_diagonal";
-    evaluation e;
-    gr_tensor result = gri_invalid(g);
-    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor x = argument_of(&e, by);
-        if (x.index) result = hessian_diagonal(what, e.y, x, e.record);
-    }
-    return end_one(&e, result, value);
+    return of_function("function_hessian_diagonal", hessian_diagonal, g, f, n_inputs, inputs, user, by, by,
+                       value);
 }

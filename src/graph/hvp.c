@@ -306,9 +306,11 @@ gr_status gri_push_hvp(const char *what, gr_tensor y, int n, const gr_tensor *in
     if (status == GR_OK) status = gri_walk_begin(&d.change, true);
     if (status == GR_OK) {
         status = gri_walk_begin(&d.adjoint, true);
-        *made = status == GR_OK && prepare(&d, n, inputs);
-        if (*made) status = go(&d, y, n, inputs, vectors, products);
-        if (*made || status == GR_OK) gri_walk_end(&d.adjoint);
+        if (status == GR_OK) {
+            *made = prepare(&d, n, inputs);
+            if (*made) status = go(&d, y, n, inputs, vectors, products);
+            gri_walk_end(&d.adjoint);
+        }
         gri_walk_end(&d.change);
     }
     for (int i = 0; i < n && status != GR_OK; i++) products[i] = gri_invalid(g);

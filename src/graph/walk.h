@@ -103,7 +103,7 @@ static inline gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_o
    Else the sum is a kept node, formed in place where it is nobody else's. */
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *sum, const gri_node *part);
 
-/* The node of input number i + 1; NULL, and the error set, if there is none or if it requires no gradient. */
+/* The node of inputs[i]; NULL, and the error set, if there is none or if it requires no gradient. */
 gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input);
 /* The same for an output, which must be a float. */
 gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output);
