@@ -394,6 +394,10 @@ static double functional(gr_graph *g)
     gr_tensor products[2], values[3], tangent;
     gr_function_hvp(g, scalar_function, 2, inputs, &p, inputs, products, &values[0]);
     double result = sum_of(products[0]) + sum_of(products[1]) + sum_of(values[0]);
+    gr_no_grad_begin(g);
+    gr_function_hvp(g, scalar_function, 2, inputs, &p, inputs, &values[1], NULL);
+    gr_no_grad_end(g);
+    result += sum_of(values[1]) + sum_of(values[2]);
     values[1] = gr_function_hessian(g, scalar_function, 2, inputs, &p, 0, 1, NULL);
     values[2] = gr_function_jvp(g, scalar_function, 2, inputs, &p, inputs, NULL);
     gr_backward(gr_add(total(values[1]), gr_add(values[2], total(products[0]))));

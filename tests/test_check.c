@@ -579,7 +579,7 @@ static void test_not_deterministic(void)
     int calls = 0;
     gr_check_result r = check(g, counting, 1, &x, &calls, 2);
     CHECK(!r.passed && r.verdict == GR_CHECK_NOT_DETERMINISTIC && r.status == GR_OK);
-    CHECK_TEXT(r.message, "function: not deterministic: element 0 of its value is");
+    CHECK_TEXT(r.message, "function: not deterministic: element [0] of its value is");
     int uses = 0; /* its rule is right at the first use and not at the second */
     r = check(g, fickle, 1, &x, &uses, 1);
     CHECK(!r.passed && r.verdict >= GR_CHECK_WRONG);
@@ -899,10 +899,10 @@ static void test_wrong_arguments(void)
     const gr_tensor i32 = gr_constant(g, GR_I32, GR_SHAPE(2), NULL), none = GR_NONE;
     const gr_tensor foreign = gr_constant(other, GR_F64, GR_SHAPE(2), NULL);
     expect_error(g, square, 1, &f32, NULL, NULL, GR_ERR_STATE, "gr_keep");
-    expect_error(g, square, 2, (gr_tensor[]){x, f32}, NULL, NULL, GR_ERR_STATE, "input 2 is exp f32 [2]");
+    expect_error(g, square, 2, (gr_tensor[]){x, f32}, NULL, NULL, GR_ERR_STATE, "inputs[1] is exp f32 [2]");
     expect_error(g, square, 1, &step, NULL, NULL, GR_ERR_STATE, "gr_keep");
     expect_error(g, square, 1, &i32, NULL, NULL, GR_ERR_TYPE, "no input");
-    expect_error(g, square, 1, &none, NULL, NULL, GR_ERR_HANDLE, "input 1");
+    expect_error(g, square, 1, &none, NULL, NULL, GR_ERR_HANDLE, "inputs[0]");
     expect_error(g, square, 1, &foreign, NULL, NULL, GR_ERR_GRAPH, "another graph");
     expect_error(g, NULL, 1, &x, NULL, NULL, GR_ERR_ARGUMENT, "function");
     expect_error(g, square, 0, &x, NULL, NULL, GR_ERR_ARGUMENT, "input");

@@ -189,7 +189,7 @@ static void test_wrong_forms(void)
         s.mistake = JVP_ELEMENT;
         r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.verdict == GR_CHECK_WRONG && isnan(r.worst.analytic));
-        CHECK_TEXT(r.message, "mixture: jvp left element 1 of its array unwritten");
+        CHECK_TEXT(r.message, "mixture: jvp left element [1] of its array unwritten");
     }
 }
 
@@ -413,7 +413,7 @@ static void test_misbehaviour(void)
         {OVERRUN, "mixture: value wrote outside its array of 2 numbers"},
         {UNDERRUN, "mixture: value wrote outside its array of 2 numbers"},
         {CHANGES_X, "mixture: value changed x[2], which it must only read"},
-        {CHANGES_VECTOR, "mixture: vjp changed element 1 of its vector, which it must only read"},
+        {CHANGES_VECTOR, "mixture: vjp changed element [1] of its vector, which it must only read"},
         {FAILS, "mixture: value failed: it returned 7"},
         {FAILS_LATER, "mixture: value failed: it returned 7"},
     };
@@ -490,14 +490,14 @@ static void test_unwritten(void)
     f.jacobian = jacobian;
     gr_check_result r = check(&f, NULL, GR_OK);
     CHECK(!r.passed && r.wrong == 1 && r.worst.at.element == 2 && r.worst.of.element == 1);
-    CHECK(!strcmp(r.message, "mixture: jacobian left element 5 of its array unwritten"));
+    CHECK(!strcmp(r.message, "mixture: jacobian left element [5] of its array unwritten"));
     char text[GR_CHECK_REPORT_BYTES];
     gr_check_report(&r, text, sizeof text);
-    CHECK_TEXT(text, "\n  jacobian left element 5 of its array unwritten\n");
+    CHECK_TEXT(text, "\n  jacobian left element [5] of its array unwritten\n");
     s.mistake = UNWRITTEN_Y;
     r = check(&f, NULL, GR_OK);
     CHECK(!r.passed && r.wrong == N && r.worst.of.element == 1);
-    CHECK(!strcmp(r.message, "mixture: value left element 1 of its array unwritten"));
+    CHECK(!strcmp(r.message, "mixture: value left element [1] of its array unwritten"));
 }
 
 static void test_not_deterministic(void)
@@ -509,11 +509,11 @@ static void test_not_deterministic(void)
         f.jacobian = jacobian;
         gr_check_result r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.verdict == GR_CHECK_NOT_DETERMINISTIC);
-        CHECK_TEXT(r.message, "mixture: not deterministic: element 1 of its value is");
+        CHECK_TEXT(r.message, "mixture: not deterministic: element [1] of its value is");
         s.mistake = RANDOM_JACOBIAN;
         r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.verdict == GR_CHECK_NOT_DETERMINISTIC);
-        CHECK_TEXT(r.message, "its derivative by element 2 of input 1, x is");
+        CHECK_TEXT(r.message, "its derivative by element [2] of inputs[0], x is");
         s.mistake = REMEMBERS; /* right where it was asked first, and elsewhere it is not asked */
         r = check(&f, &o, GR_OK);
         CHECK(!r.passed && r.verdict == GR_CHECK_NOT_DETERMINISTIC);

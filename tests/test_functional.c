@@ -483,6 +483,177 @@ static void test_adjoint_identity(void)
     }
 }
 
+/* ---- Products with Hessians, in one sweep up and one down ---- */
+
+static gr_tensor squared_norm(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n, (void)user;
+    return total(gr_square(gr_tanh(in[0])));
+}
+
+/* Each takes a: [3, 4], b: [4] and c: [4, 4]. */
+#define PRODUCT(NAME, EXPRESSION)                                                      \
+    static gr_tensor NAME(gr_graph *g, int n, const gr_tensor *in, void *user)         \
+    {                                                                                  \
+        const gr_tensor a = in[0], b = in[1], c = in[2], outside = *(gr_tensor *)user; \
+        (void)g, (void)n, (void)a, (void)b, (void)c, (void)outside;                    \
+        return EXPRESSION;                                                             \
+    }
+PRODUCT(of_nothing, gr_scalar(g, GR_F64, 3))
+PRODUCT(of_linear, total(gr_sub(gr_scale(a, 2), gr_neg(gr_relu(gr_add_scalar(b, 1))))))
+PRODUCT(of_fixed, total(gr_mul(outside, gr_mul(gr_scale(a, 3), outside))))
+PRODUCT(of_repeated, total(gr_mul(gr_mul(a, b), gr_div(gr_exp(b), gr_add_scalar(gr_square(a), 1)))))
+PRODUCT(of_powers,
+        total(gr_add(gr_pow_scalar(a, 3),
+                     gr_add(gr_pow_scalar(b, 1), gr_mul(gr_pow_scalar(b, 2), gr_pow_scalar(b, 0))))))
+PRODUCT(of_pow, total(gr_pow(gr_add_scalar(gr_square(a), 1), b)))
+PRODUCT(of_itself,
+        total(gr_add(gr_mul(c, c), gr_add(gr_matmul(c, c), gr_div(c, gr_add_scalar(gr_mul(c, c), 1))))))
+PRODUCT(of_matrices, total(gr_square(gr_matmul(gr_tanh(gr_matmul(a, c)), gr_softplus(c)))))
+PRODUCT(of_stack, total(gr_square(gr_matmul(gr_reshape(a, GR_SHAPE(3, 1, 4)), gr_sin(c)))))
+PRODUCT(of_rows, total(gr_mul(gr_logsumexp(gr_mul(a, a), GR_AXES(1), true), gr_softmax(gr_add(a, b), 1))))
+PRODUCT(of_results, total(gr_log_softmax(gr_mul(a, a), 1)))
+PRODUCT(of_largest, total(gr_square(gr_max(gr_maximum(gr_mul(a, a), gr_minimum(a, b)), GR_AXES(1), false))))
+PRODUCT(of_choice, total(gr_where(gr_greater(a, b), gr_mul(a, b), gr_exp(a))))
+PRODUCT(of_lengths,
+        gr_mul(gr_norm(a, GR_ALL_AXES, false), gr_norm(gr_mul(b, gr_select(a, 0, 1)), GR_ALL_AXES, false)))
+PRODUCT(of_single, total(gr_square(gr_cast(gr_sin(gr_cast(gr_mul(a, b), GR_F32)), GR_F64))))
+PRODUCT(of_twelve, total(gr_square(gr_concat(12,
+                                             (gr_tensor[]){b, gr_sin(b), b, gr_select(a, 0, 0), b, b,
+                                                           gr_mul(b, b), b, b, b, b, gr_select(c, 1, 2)},
+                                             0))))
+PRODUCT(of_product, total(gr_mul(gr_function_jvp(g, squared_norm, 1, &a, NULL, &a, NULL), gr_tanh(b))))
+PRODUCT(of_checkpoint,
+        gr_mul(gr_checkpoint(g, squared_norm, 1, &a, NULL), gr_checkpoint(g, of_repeated, 3, in, user)))
+
+static const gr_function products[] = {of_nothing, of_linear,  of_fixed,     of_repeated, of_powers,
+                                       of_pow,     of_itself,  of_matrices,  of_stack,    of_rows,
+                                       of_results, of_largest, of_choice,    of_lengths,  of_single,
+                                       of_twelve,  of_product, of_checkpoint};
+
+/* Not recorded they are made otherwise than recorded, and are the same: for all inputs moving, and for one. */
+static void test_products_both_ways(void)
+{
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
+        gr_graph *g = gr_graph_create(NULL);
+        const int before = test_failures;
+        gr_tensor outside = random_tensor(g, GR_SHAPE(3, 4)), in[3], v[3], w[3], plain[3], recorded[3],
+                  result[3];
+        const gr_shape shapes[] = {GR_SHAPE(3, 4), GR_SHAPE(4), GR_SHAPE(4, 4)};
+        for (int k = 0; k < 3; k++) in[k] = variable(random_tensor(g, shapes[k]));
+        for (int k = 0; k < 3; k++) v[k] = random_tensor(g, shapes[k]);
+        for (int moving = 0; moving < 4; moving++) {
+            for (int k = 0; k < 3; k++) w[k] = moving == 3 || moving == k ? v[k] : GR_NONE;
+            const double tolerance = products[i] == of_single ? 1e-5 : 1e-12;
+            const gr_tensor y = products[i](g, 3, in, &outside);
+            OK(gr_function_hvp(g, products[i], 3, in, &outside, w, recorded, NULL));
+            gr_no_grad_begin(g);
+            OK(gr_function_hvp(g, products[i], 3, in, &outside, w, plain, NULL));
+            if (gr_requires_grad(y)) OK(gr_hvp(y, 3, in, w, result));
+            gr_no_grad_end(g);
+            for (int k = 0; k < 3; k++) {
+                check_same(plain[k], recorded[k], tolerance);
+                if (gr_requires_grad(y)) check_same(result[k], recorded[k], tolerance);
+            }
+        }
+        no_error(g);
+        if (test_failures > before) printf("  function %d\n", (int)i);
+        gr_graph_destroy(g);
+    }
+}
+
+static gr_tensor halve(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of;
+    ++*(int *)user;
+    return gr_scale(gradient, 0.5);
+}
+
+/* Interior inputs, whose tangents are their own and what comes from below, and hooks. */
+static void test_products_of_interiors(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(random_tensor(g, GR_SHAPE(3, 4))), h = gr_softmax(gr_mul(x, x), 1),
+                    k = gr_exp(h), unused = gr_square(x);
+    const gr_tensor losses[] = {total(gr_mul(h, k)), total(h), total(gr_add(k, h)),
+                                gr_mean(k, GR_ALL_AXES, false)};
+    const gr_tensor in[] = {h, x, k, unused};
+    gr_tensor v[4], w[4], plain[4], recorded[4];
+    for (int i = 0; i < 4; i++) v[i] = random_tensor(g, GR_SHAPE(3, 4));
+    for (int i = 0; i < 4 * 16; i++) {
+        for (int j = 0; j < 4; j++) w[j] = i >> (j + 2) & 1 ? v[j] : GR_NONE;
+        OK(gr_hvp(losses[i % 4], 4, in, w, recorded));
+        gr_no_grad_begin(g);
+        OK(gr_hvp(losses[i % 4], 4, in, w, plain));
+        gr_no_grad_end(g);
+        for (int j = 0; j < 4; j++) check_same(plain[j], recorded[j], 1e-12);
+    }
+    int calls = 0;
+    gr_tensor hooked[1];
+    gr_no_grad_begin(g);
+    OK(gr_hvp(losses[0], 1, &x, &v[1], plain));
+    gr_add_hook(x, halve, &calls);
+    OK(gr_hvp(losses[0], 1, &x, &v[1], hooked));
+    check_same(hooked[0], gr_scale(plain[0], 0.5), 1e-14);
+    gr_add_hook(h, halve, &calls);
+    calls = 0;
+    OK(gr_hvp(losses[0], 1, &x, &v[1], hooked));
+    CHECK(calls == 2);
+    gr_no_grad_end(g);
+    no_error(g);
+    gr_graph_destroy(g);
+}
+
+static gr_tensor sum_of_cubes(gr_graph *g, int n, const gr_tensor *in, void *user)
+{
+    (void)g, (void)n, (void)user;
+    return total(gr_pow_scalar(in[0], 3));
+}
+
+/* The products of sum x^3 along x, and along x^2: 6 x v with v held fast. Their gradients by x see v, too, if they are
+   recorded: as in PyTorch, d(6 x x)/dx = 12 x and d(6 x x^2)/dx = 18 x^2. */
+static void check_own_vector(gr_graph *g, gr_tensor x, bool of_function)
+{
+    const gr_tensor vectors[] = {x, gr_square(x)};
+    for (int i = 0; i < 2; i++) {
+        const gr_tensor expected = gr_scale(gr_mul(x, vectors[i]), 6);
+        const gr_tensor slope = gr_scale(vectors[i], i ? 18 : 12);
+        gr_tensor hv = GR_NONE, by = GR_NONE, plain = GR_NONE;
+        const gr_tensor y = sum_of_cubes(g, 1, &x, NULL);
+        if (of_function)
+            OK(gr_function_hvp(g, sum_of_cubes, 1, &x, NULL, &vectors[i], &hv, NULL));
+        else
+            OK(gr_hvp(y, 1, &x, &vectors[i], &hv));
+        check_same(hv, expected, 1e-13);
+        const gr_tensor sum = total(hv);
+        OK(gr_grad(1, &sum, 1, &x, NULL, NULL, &by));
+        check_same(by, slope, 1e-13);
+        gr_no_grad_begin(g);
+        OK(gr_hvp(y, 1, &x, &vectors[i], &plain));
+        gr_no_grad_end(g);
+        check_same(plain, expected, 1e-13);
+    }
+}
+
+static gr_tensor unchanged(gr_tensor gradient, gr_tensor of, void *user)
+{
+    (void)of, (void)user;
+    return gradient;
+}
+
+static void test_own_vectors(void)
+{
+    gr_graph *g = gr_graph_create(NULL);
+    const gr_tensor x = variable(random_tensor(g, GR_SHAPE(3))), one = variable(random_tensor(g, GR_SCALAR));
+    check_own_vector(g, x, false);
+    check_own_vector(g, x, true);
+    check_own_vector(g, one, false);
+    gr_add_hook(x, unchanged, NULL); /* by the gradient of a tangent, recorded or not */
+    check_own_vector(g, x, false);
+    no_error(g);
+    gr_graph_destroy(g);
+}
+
 /* ---- What counts as an argument ---- */
 
 static gr_tensor plus_user(gr_graph *g, int n, const gr_tensor *in, void *user)
@@ -893,11 +1064,18 @@ static void test_bad_arguments(void)
     CHECK(gr_jvp(1, &y, 1, &frozen, &x, &r) == GR_ERR_NO_HISTORY);
     expect(g, GR_ERR_NO_HISTORY, "jvp: ");
     CHECK(gr_jvp(1, &y, 1, &none, &x, &r) == GR_ERR_HANDLE);
-    expect(g, GR_ERR_HANDLE, "jvp: input 1 is an invalid handle");
+    expect(g, GR_ERR_HANDLE, "jvp: inputs[0] is an invalid handle");
     CHECK(gr_jvp(1, &y, 1, &x, NULL, &r) == GR_ERR_ARGUMENT);
     expect(g, GR_ERR_ARGUMENT, "jvp: ");
+    gr_tensor zeroed = {0}, unmade = {g, 0, 0};
+    CHECK(gr_jvp(2, (gr_tensor[]){y, zeroed}, 1, &x, &frozen, (gr_tensor[2]){{0}}) == GR_ERR_HANDLE);
+    expect(g, GR_ERR_HANDLE, "jvp: outputs[1] is an invalid handle");
+    CHECK(gr_vjp(1, &y, 1, &x, &unmade, &r) == GR_ERR_HANDLE);
+    expect(g, GR_ERR_HANDLE, "vjp: the cotangent is an invalid handle");
+    CHECK(gr_jvp(2, (gr_tensor[]){y, alien}, 1, &x, &frozen, (gr_tensor[2]){{0}}) == GR_ERR_GRAPH);
+    expect(g, GR_ERR_GRAPH, "jvp: outputs[1] belongs to another graph");
     CHECK(gr_jvp(1, &whole, 1, &x, &frozen, &r) == GR_ERR_TYPE);
-    expect(g, GR_ERR_TYPE, "jvp: output 1 is i32");
+    expect(g, GR_ERR_TYPE, "jvp: outputs[0] is i32");
     CHECK(gr_jvp(0, NULL, 0, NULL, NULL, NULL) == GR_ERR_HANDLE);
     CHECK(gr_vjp(1, &y, 1, &x, &bad, &r) == GR_ERR_SHAPE);
     expect(g, GR_ERR_SHAPE, "vjp: cotangent");
@@ -919,16 +1097,16 @@ static void test_bad_arguments(void)
            "jacobian: of reshape [1, 1, 1, 1, 1, 2, 3] by constant [2, 3] has 9 axes, at most 8 are "
            "possible: reshape");
     CHECK(!gr_is_valid(gr_function_jacobian(g, squares, 1, &frozen, NULL, 1, NULL)));
-    expect(g, GR_ERR_ARGUMENT, "function_jacobian: by input 1 of 1");
+    expect(g, GR_ERR_ARGUMENT, "function_jacobian: by inputs[1], but there are 1 inputs");
     const gr_tensor ints = gr_cast(frozen, GR_I32), mixed[] = {frozen, ints};
     CHECK(!gr_is_valid(gr_function_hessian(g, first_input, 2, mixed, NULL, 0, 1, NULL)));
-    expect(g, GR_ERR_TYPE, "function_hessian: input 1");
+    expect(g, GR_ERR_TYPE, "function_hessian: inputs[1]");
     CHECK(!gr_is_valid(gr_function_jvp(g, NULL, 1, &frozen, NULL, &x, NULL)));
     expect(g, GR_ERR_ARGUMENT, "function_jvp: no function");
     CHECK(!gr_is_valid(gr_function_jvp(g, squares, 1, &frozen, NULL, NULL, NULL)));
     expect(g, GR_ERR_ARGUMENT, "function_jvp: NULL");
     CHECK(gr_function_hvp(g, squares, 1, &alien, NULL, &x, &r, NULL) == GR_ERR_GRAPH);
-    expect(g, GR_ERR_GRAPH, "function_hvp: input 1 belongs to another graph");
+    expect(g, GR_ERR_GRAPH, "function_hvp: inputs[0] belongs to another graph");
     CHECK(gr_function_vjp(NULL, squares, 1, &x, NULL, GR_NONE, &r, NULL) == GR_ERR_HANDLE);
     /* While an error is pending nothing runs. */
     gr_graph_fail(g, GR_ERR_IO, "pending");
@@ -952,6 +1130,10 @@ static void test_histories(void)
     expect(g, GR_ERR_HISTORY_RELEASED, "jvp: ");
     CHECK(gr_hvp(y, 1, &x, &t, &r) == GR_ERR_HISTORY_RELEASED);
     expect(g, GR_ERR_HISTORY_RELEASED, "hvp: ");
+    gr_no_grad_begin(g);
+    CHECK(gr_hvp(y, 1, &x, &t, &r) == GR_ERR_HISTORY_RELEASED && !gr_is_valid(r));
+    expect(g, GR_ERR_HISTORY_RELEASED, "hvp: ");
+    gr_no_grad_end(g);
     y = total(gr_square(x));
     OK(gr_write(x, (double[]){3, 4}, 2));
     CHECK(gr_jvp(1, &y, 1, &x, &t, &r) == GR_ERR_MODIFIED);
@@ -1093,6 +1275,9 @@ int main(void)
     RUN(test_compositions_agree);
     RUN(test_results_are_differentiable);
     RUN(test_adjoint_identity);
+    RUN(test_products_both_ways);
+    RUN(test_products_of_interiors);
+    RUN(test_own_vectors);
     RUN(test_perturbation_confusion);
     RUN(test_captured_parameters);
     RUN(test_seeds_are_differentiable);

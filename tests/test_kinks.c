@@ -10,6 +10,7 @@
 
 #include <gradus.h>
 
+#include <float.h>
 #include <stdlib.h>
 
 #define INF ((double)INFINITY)
@@ -425,6 +426,34 @@ static void check_forward(const document_row *r, gr_tensor y, gr_tensor x, int64
     }
 }
 
+/* The same to a few roundings of terms of the size of 1 that cancel. */
+static bool column_is_near(gr_tensor t, int i, int64_t copies, double v)
+{
+    const double epsilon = type == GR_F32 ? FLT_EPSILON : DBL_EPSILON;
+    bool same = gr_is_valid(t);
+    for (int64_t copy = 0; copy < (copies ? copies : 1); copy++)
+        same &= fabs(at(t, copy, i, !copies) - v) <= 4 * epsilon * fmax(1, fabs(v));
+    return same;
+}
+
+/* Second derivatives by Hessian-vector products along the columns. */
+static void check_products(const document_row *r, gr_tensor y, gr_tensor x, int64_t copies)
+{
+    const gr_tensor sum = gr_sum(y, GR_ALL_AXES, false);
+    for (int i = 0; i < 2 * r->n; i++) {
+        const gr_tensor place = gr_full(g, GR_I32, GR_SCALAR, i / 2);
+        const gr_tensor v = gr_contiguous(gr_expand(gr_one_hot(place, r->n, type), gr_shape_of(x)));
+        gr_tensor by = GR_NONE;
+        if (i % 2) gr_no_grad_begin(g);
+        CHECK(gr_hvp(sum, 1, &x, &v, &by) == GR_OK);
+        if (i % 2) gr_no_grad_end(g);
+        bool good = column_is(by, i / 2, copies, r->second[i / 2]);
+        if (i % 2) good = good || column_is_near(by, i / 2, copies, r->second[i / 2]);
+        CHECK(good);
+        if (!good) explain(r, i % 2 ? "product" : "recorded product", GRAD, by);
+    }
+}
+
 /* `copies` times below each other, or, for 0, one without an axis for it. */
 static void check_row(const document_row *r, int64_t copies)
 {
@@ -455,6 +484,7 @@ static void check_row(const document_row *r, int64_t copies)
             if (walk == RECORDED) check_second(r, x, by, copies);
         }
         for (int walk = FORWARD; walk < ALL_WALKS; walk++) check_forward(r, y, x, copies, walk);
+        check_products(r, y, x, copies);
     }
     CHECK(gr_graph_status(g) == GR_OK);
     gr_release(x);

@@ -506,7 +506,8 @@ static void test_refusals(void)
     REFUSES(gr_paths_create(y, GR_NONE, NULL), GR_ERR_HANDLE, "paths: the second tensor");
     REFUSES(gr_paths_create(y, far, NULL), GR_ERR_GRAPH, "different graphs");
     REFUSES(gr_paths_create(y, i, NULL), GR_ERR_TYPE, "paths: only floats have derivatives");
-    REFUSES(gr_paths_create(y, w, &(gr_paths_options){.by_element = 2}), GR_ERR_INDEX, "no element 2: w [2]");
+    REFUSES(gr_paths_create(y, w, &(gr_paths_options){.by_element = 2}), GR_ERR_INDEX,
+            "no element [2]: w [2]");
     REFUSES(gr_paths_create(y, w, &(gr_paths_options){.top = -1}), GR_ERR_ARGUMENT, "-1 paths");
     REFUSES(gr_paths_create(gr_named(gr_checkpoint(g, block, 1, &y, NULL), "z"), w, NULL), GR_ERR_STATE,
             "paths: what led to z [] was not kept");

@@ -311,7 +311,7 @@ static double weight(int64_t e, int64_t salt) { return (double)((e * 29 + salt *
 /* A tensor of such numbers in the shape of `like`, strided where that can be. */
 static gr_tensor weights_like(gr_graph *g, gr_tensor like, int64_t salt)
 {
-    static double data[MOST_ELEMENTS + 512];
+    static double data[2 * MOST_ELEMENTS + 512];
     const gr_shape shape = gr_shape_of(like);
     const gr_type type = gr_type_of(like);
     const layout how = shape.ndim > 1 ? TRANSPOSED : CONTIGUOUS;
@@ -394,6 +394,72 @@ static void check_tangents(gr_graph *g, const subject *s)
         if (type_of(s, k) == GR_F64) check_tangents_of(g, &own, k);
 }
 
+/* Products with the Hessian of u (y + y^2 / 2), in walks that are not recorded, by all floats, where the operand of that
+   number, or with -1 each, moves. `bare`: without what the descriptors say to make them cheap. */
+static void products_of(gr_graph *g, const subject *s, bool bare, int only, gr_tensor *products)
+{
+    gr_tensor leaves[MOST_OPERANDS], by[MOST_OPERANDS], vectors[MOST_OPERANDS];
+    static gr_op changed[16];
+    int n = 0, n_changed = 0;
+    for (int k = 0; k < s->n; k++) {
+        leaves[k] = make_leaf(g, s, k);
+        if (!gr_type_is_float(type_of(s, k))) continue;
+        by[n] = gr_set_requires_grad(leaves[k], true);
+        vectors[n++] = only < 0 || only == k ? weights_like(g, leaves[k], k) : GR_NONE;
+    }
+    const uint32_t from = g->step.top;
+    const gr_tensor y = use(g, s->n, leaves, (void *)(uintptr_t)s);
+    for (uint32_t i = from; bare && i < g->step.top; i++) {
+        gri_node *node = g->step.slot[i].node;
+        if (!node || !node->n_operands || n_changed == 16) continue;
+        changed[n_changed] = *node->op;
+        changed[n_changed].tangent = GR_TANGENT_GENERAL;
+        changed[n_changed].straight = false;
+        changed[n_changed].pull = NULL;
+        changed[n_changed].pull_tangent = NULL;
+        node->op = &changed[n_changed++];
+    }
+    const gr_tensor z = gr_mul(weights_like(g, y, 9), gr_add(y, gr_scale(gr_square(y), 0.5)));
+    const gr_tensor sum = gr_sum(z, GR_ALL_AXES, false);
+    gr_no_grad_begin(g);
+    CHECK(gr_hvp(sum, n, by, vectors, products) == GR_OK);
+    gr_no_grad_end(g);
+}
+
+/* For f32 beside f64: to a part of the largest, for second derivatives are sums of terms that cancel. */
+static void check_nearly_same(const subject *s, const gr_tensor *a, const gr_tensor *b, double part)
+{
+    int n = 0;
+    double largest = 1;
+    for (int k = 0; k < s->n; k++) n += s->r->operands[k] == 'f';
+    for (int i = 0; i < n; i++)
+        for (int64_t e = 0; e < gr_count(b[i]); e++) largest = fmax(largest, fabs(value_at(b[i], e)));
+    for (int i = 0; i < n; i++)
+        for (int64_t e = 0; e < gr_count(b[i]); e++)
+            CHECK_NEAR(value_at(a[i], e), value_at(b[i], e), part * largest);
+}
+
+static void check_products(gr_graph *g, const subject *s)
+{
+    static subject own, single;
+    gr_tensor told[MOST_OPERANDS], bare[MOST_OPERANDS];
+    int floats = 0;
+    for (int k = 0; k < s->n; k++) floats += s->r->operands[k] == 'f';
+    for (int only = -1; only < s->n; only++) {
+        if (only >= 0 && (floats == 1 || s->r->operands[only] != 'f')) continue;
+        const gr_scope scope = gr_scope_begin(g); /* what refers to the changed descriptors goes */
+        own = *s;
+        products_of(g, &own, false, only, told);
+        products_of(g, &own, true, only, bare);
+        check_same_gradients(s, told, bare, 1e-12);
+        single = *s;
+        single.type = GR_F32;
+        products_of(g, &single, false, only, told);
+        check_nearly_same(s, told, bare, 1e-3);
+        gr_scope_end(scope, 0, NULL);
+    }
+}
+
 /* One row, case, layout and type. */
 static void check_subject(gr_graph *g, subject *s, const array *expected)
 {
@@ -420,6 +486,7 @@ static void check_subject(gr_graph *g, subject *s, const array *expected)
         if (floats && !s->r->not_differentiable && !tied) check_derivatives(g, s, leaves, large);
         if (floats && !s->r->not_differentiable) check_paths(g, s);
         if (floats && !s->r->not_differentiable) check_tangents(g, s);
+        if (floats && !s->r->not_differentiable) check_products(g, s);
         check_unmodified(s, leaves);
     }
     if (gr_graph_status(g) != GR_OK) printf("  %s\n", gr_graph_error(g));

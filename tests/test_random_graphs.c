@@ -328,6 +328,23 @@ static void differentiate(world *w, double *stored, double *recorded, double *se
     flatten(by, second);
 }
 
+/* The same by gr_hvp, recorded or not: in one sweep up and one down, or as the gradient of a recorded tangent. */
+static void multiply(world *w, bool record, double *products)
+{
+    gr_tensor by[PARAMS], along[PARAMS];
+    const double *v = w->v;
+    const gr_scope scope = gr_scope_begin(w->g);
+    const gr_tensor loss = build(w->g, w->seed, w->params);
+    for (int i = 0; i < PARAMS; i++) {
+        along[i] = gr_constant(w->g, GR_F64, gr_shape_of(w->params[i]), v);
+        v += gr_count(w->params[i]);
+    }
+    if (!record) gr_no_grad_begin(w->g);
+    if (gr_hvp(loss, PARAMS, w->params, along, by) == GR_OK) flatten(by, products);
+    if (!record) gr_no_grad_end(w->g);
+    gr_scope_end(scope, 0, NULL);
+}
+
 static double largest_difference(const double *a, const double *b, int64_t n)
 {
     double worst = 0;
@@ -342,10 +359,13 @@ static void check_graph(world *w, int *kinks)
 {
     double stored[MOST * PARAMS] = {0}, recorded[MOST * PARAMS] = {0}, second[MOST * PARAMS] = {0};
     double above[MOST * PARAMS] = {0}, below[MOST * PARAMS] = {0}, here[MOST * PARAMS] = {0};
+    double products[MOST * PARAMS] = {0}, products_recorded[MOST * PARAMS] = {0};
     const double h = 1e-6;
     const int before = test_failures;
     loss_at(w, 0, here);
     differentiate(w, stored, recorded, second);
+    multiply(w, false, products);
+    multiply(w, true, products_recorded);
     const double slope = (loss_at(w, h, above) - loss_at(w, -h, below)) / (2 * h);
     double numeric[MOST * PARAMS];
     for (int64_t i = 0; i < w->count; i++) numeric[i] = (above[i] - below[i]) / (2 * h);
@@ -353,6 +373,8 @@ static void check_graph(world *w, int *kinks)
     CHECK(gr_graph_status(w->g) == GR_OK);
     CHECK(largest_difference(stored, here, w->count) <= 1e-12);
     CHECK(largest_difference(recorded, stored, w->count) <= 1e-11);
+    CHECK(largest_difference(products, second, w->count) <= 1e-10);
+    CHECK(largest_difference(products_recorded, second, w->count) <= 1e-10);
     /* A step over a kink changes the gradient by far more than h; there are few, and they are counted. */
     if (largest_difference(above, below, w->count) > 1e-2) {
         ++*kinks;

@@ -33,6 +33,12 @@ enum mistake {
     PULL_UNWRITTEN,
     PULL_COTANGENT_STRIDED,
     PULL_MODIFIES,
+    /* in pull_tangent */
+    TANGENT_FACTOR,
+    TANGENT_OF_COTANGENT,
+    TANGENT_STRIDED,
+    TANGENT_UNWRITTEN,
+    TANGENT_OF_OTHER,
     /* in infer */
     SHAPE_OF_SCALAR,
     SHAPE_OF_BROADCAST,
@@ -311,6 +317,29 @@ static bool blend_pull(const gr_call *c, const gr_array *gy, int i, const gr_arr
     return true;
 }
 
+static double at_or_zero(const gr_array *x, int64_t e) { return x ? at(x, offset_of(x, e)) : 0; }
+
+static bool blend_pull_tangent(const gr_call *c, const gr_moving *m, int i, const gr_array *to)
+{
+    const gr_array *a = c->in[0], *b = c->in[1];
+    if (!same_shape(a, c->out) || !same_shape(b, c->out)) return false;
+    const double factor = ((const blend_attributes *)c->attributes)->c;
+    const int64_t n = mistake == TANGENT_UNWRITTEN && to->count > 4 ? to->count - 1 : to->count;
+    for (int64_t e = 0; e < n; e++) {
+        const double u = at(a, mistake == TANGENT_STRIDED ? e : offset_of(a, e)), v = at(b, offset_of(b, e));
+        const double du = at_or_zero(m->in_tangents[0], e), g = at(m->gy, offset_of(m->gy, e));
+        const double dg = mistake == TANGENT_OF_COTANGENT ? 0 : at_or_zero(m->gy_tangent, e);
+        const double dv = mistake == TANGENT_OF_OTHER ? 0 : at_or_zero(m->in_tangents[1], e);
+        double d = i == 0 ? dg * 2 * u * v + g * 2 * (du * v + u * dv) : dg * u * u + g * 2 * u * du;
+        if (mistake == TANGENT_FACTOR && i == 1) d *= 2;
+        if (to->type == GR_F64)
+            ((double *)to->data)[e] = factor * d;
+        else
+            ((float *)to->data)[e] = (float)(factor * d);
+    }
+    return true;
+}
+
 static const blend_attributes one_and_a_half = {1.5, 0};
 static const gr_samples blend_samples = {.elementwise = true, .attributes = &one_and_a_half};
 /* The same without the large ones, which come last; or with one of them. */
@@ -331,7 +360,8 @@ static const gr_op blend = {.name = "blend",
                             .infer = blend_infer,
                             .forward = blend_forward,
                             .vjp = blend_vjp,
-                            .pull = blend_pull};
+                            .pull = blend_pull,
+                            .pull_tangent = blend_pull_tangent};
 
 /* ---- Above: a > b, a mask ---- */
 
@@ -815,7 +845,8 @@ static void test_primitives_pass(void)
     static const struct {
         const char *name;
         const gr_samples *samples;
-    } some[] = {{"div", &away}, {"pow", &positive}, {"where", &masked}, {"relu", &away}};
+    } some[] = {{"div", &away},  {"pow", &positive}, {"where", &masked},
+                {"relu", &away}, {"mul", &anywhere}, {"sqrt", &positive}};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
         const gr_sweep_options o = {.samples = some[i].samples, .graph = {.threads = 2, .seed = 11}};
         check_passes(find_op(some[i].name), &o, true, true, true);
@@ -859,6 +890,11 @@ static const wrong mistakes[] = {
     W(blend, PULL_UNWRITTEN, UNWRITTEN, "by pull"),
     W(blend, PULL_COTANGENT_STRIDED, PULL, "strided cotangent"),
     W(blend, PULL_MODIFIES, OPERAND, "operand 1"),
+    W(blend, TANGENT_FACTOR, PULL_TANGENT, "the Hessian-vector product of operand 2"),
+    W(blend, TANGENT_OF_COTANGENT, PULL_TANGENT, "the Hessian-vector product of operand 1"),
+    W(blend, TANGENT_STRIDED, PULL_TANGENT, "with it"),
+    W(blend, TANGENT_UNWRITTEN, PULL_TANGENT, "with it"),
+    W(blend, TANGENT_OF_OTHER, PULL_TANGENT, "the Hessian-vector product of operand 1"),
     W(blend, SHAPE_OF_SCALAR, SHAPE, "the shape is [1]"),
     W(blend, SHAPE_OF_BROADCAST, SHAPE, "what the operands broadcast to"),
     W(blend, TYPE_BY_LAYOUT, TYPE, "the type is i32"),
@@ -957,6 +993,26 @@ static void test_wrong_tangents(void)
     CHECK(sweep(&op, &small).passed);
 }
 
+/* So are Jacobians that move although the descriptor promises that they do not. */
+static void test_wrong_straight(void)
+{
+    gr_op op = blend;
+    mistake = NO_MISTAKE;
+    op.straight = true;
+    const gr_sweep_options small = {.samples = &small_samples};
+    for (int i = 0; i < 2; i++) {
+        op.pull_tangent = i ? NULL : blend_pull_tangent;
+        const gr_sweep_result r = sweep(&op, &small);
+        CHECK(!r.passed && r.failures[0].cause == GR_SWEEP_STRAIGHT);
+        CHECK_TEXT(r.failures[0].message, "the Hessian-vector product of operand 1 at ");
+    }
+    CHECK(sweep(find_op("mul"), &(gr_sweep_options){.samples = &anywhere}).passed);
+    op = *find_op("mul");
+    op.straight = true;
+    const gr_sweep_result r = sweep(&op, &(gr_sweep_options){.samples = &anywhere});
+    CHECK(!r.passed && r.failures[0].cause == GR_SWEEP_STRAIGHT && r.failed_by[GR_SWEEP_PULL_TANGENT] == 0);
+}
+
 static void test_mistakes_are_named(void)
 {
     for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
@@ -997,6 +1053,7 @@ static void test_recording_without_rule(void)
     named.name = "without a rule";
     named.vjp = NULL;
     named.pull = NULL;
+    named.pull_tangent = NULL;
     const gr_sweep_result r = check_passes(&named, &(gr_sweep_options){.samples = &small_samples}, true, true,
                                            false);
     char text[GR_SWEEP_REPORT_BYTES];
@@ -1129,6 +1186,11 @@ static void test_bad_arguments(void)
     check_refused(&watch, &endless, "more than 1000");
     check_refused(&watch, &bad_types, "types or rounding");
     check_refused(&watch, &bad_rounding, "types or rounding");
+    for (int i = 0; i < 3; i++) {
+        op.tangent = (gr_tangent)(const int[]){3, 6, -1}[i];
+        check_refused(&op, &anywhere, "the tangent of ");
+    }
+    op.tangent = GR_TANGENT_GENERAL;
     op.arity = 9;
     check_refused(&op, &anywhere, "9 operands");
     check_asked((gr_sample){.n = 2}, "another number of operands");
@@ -1267,6 +1329,7 @@ int main(void)
     RUN(test_primitives_pass);
     RUN(test_mistakes_are_named);
     RUN(test_wrong_tangents);
+    RUN(test_wrong_straight);
     RUN(test_recording_without_rule);
     RUN(test_sizes);
     RUN(test_domains);

@@ -50,7 +50,7 @@ typedef struct gr_op gr_op;
 typedef struct gr_samples gr_samples;
 
 /* One use of a primitive, made by Gradus. In infer there are operands, in and attributes; in forward out,
-   too; in vjp and vjp_all operands, output and attributes; in pull all of them. */
+   too; in vjp and vjp_all operands, output and attributes; in pull and pull_tangent all of them. */
 typedef struct gr_call {
     gr_graph *graph;
     const gr_op *op;
@@ -61,6 +61,13 @@ typedef struct gr_call {
     const gr_array *out;
     gr_tensor output;
 } gr_call;
+
+/* What a contribution to a gradient is made of, and how that moves. Tangents have the type and shape of what they
+   belong to, any strides, and are NULL where they are zero; that of one operand at least is there. */
+typedef struct gr_moving {
+    const gr_array *gy, *gy_tangent;    /* the cotangent of the result */
+    const gr_array *const *in_tangents; /* of the operands */
+} gr_moving;
 
 /* What infer decides. */
 typedef struct gr_layout {
@@ -141,7 +148,17 @@ struct gr_op {
        in a test. */
     bool (*pull)(const gr_call *call, const gr_array *gy, int i, const gr_array *to);
 
+    /* Optional, for speed: how that contribution moves when operands and cotangent move along the tangents that
+       `moving` gives, computed into `to` in the same way, for Hessian-vector products that are not recorded. With
+       y = f(x): f'(x) dgy + (f''(x) dx) gy, multiplied as the rule does. Returns false where it does not apply: then
+       the rule is differentiated. gr_sweep holds it against the rule. */
+    bool (*pull_tangent)(const gr_call *call, const gr_moving *moving, int i, const gr_array *to);
+
     gr_tangent tangent; /* how it carries tangents forwards */
+    /* Promises that its Jacobians do not move with the operands, but at kinks: it is linear or piecewise linear, as
+       relu. Hessian-vector products are spared what does not move. The two joint kinds of tangent promise it, too. A
+       promise that is not kept gives wrong products, so hold it against numbers (gr_sweep does). */
+    bool straight;
     /* Optional, for summaries: the floating-point operations of one forward, from operands (`in`), attributes and
        `out`, of which it may read all but the elements. NULL: one per element of the result, none for a view. See
        summary.h. */

@@ -30,10 +30,11 @@
  *   something below requires a gradient, they have a history and can be differentiated again, by any means
  *   and to any order. That takes memory and time, as always; between gr_no_grad_begin and gr_no_grad_end
  *   nothing is recorded, and all that a call made on its way is freed when it returns.
- *   In evaluations of the function, its own included, a gr_function_jvp costs 2 to 3, a vjp about 3, an hvp 3
- *   to 6; 7 to 12 where all operations are on single numbers, for those cost what the graph does
- *   (bench/hvp.c). A Jacobian takes as many walks as x or y has elements, whichever are fewer, a Hessian one
- *   per element of a or b, its diagonal one per element of x.
+ *   In evaluations of the function, its own included, a gr_function_jvp costs 2 to 3, a vjp about 3, an hvp 2
+ *   to 6 (bench/hvp.c), on single numbers, too, where operations cost what the graph does; more of small tensors
+ *   in primitives that say nothing of how their Jacobians move (pull_tangent and straight in custom.h), as gr_pow
+ *   and gr_softmax, and twice to three times as much where it is recorded. A Jacobian takes as many walks as x or y
+ *   has elements, whichever are fewer, a Hessian one per element of a or b, its diagonal one per element of x.
  *
  * ERRORS
  *   Those of gr_grad, and those of f. On error all results are invalid handles and nothing is left behind.
@@ -59,7 +60,9 @@ GR_API gr_status gr_vjp(int n_outputs, const gr_tensor *outputs, int n_inputs, c
                         const gr_tensor *cotangents, gr_tensor *input_cotangents);
 
 /* products[j] = sum_k d2 y / d inputs[j] d inputs[k] . vectors[k], of the type and shape of inputs[j], for a y
-   of one element (GR_ERR_NOT_SCALAR): the gradient of the tangent of y. vectors: as tangents of gr_jvp. */
+   of one element (GR_ERR_NOT_SCALAR). vectors: as tangents of gr_jvp. They are held fast while y is differentiated, also
+   where they are inputs or made of them; products that are recorded have a history that leads to them, too, as those of
+   PyTorch's functional.hvp with create_graph. */
 GR_API gr_status gr_hvp(gr_tensor y, int n_inputs, const gr_tensor *inputs, const gr_tensor *vectors,
                         gr_tensor *products);
 

@@ -24,7 +24,7 @@
  *   DERIVATIVES  of first and second order by gr_gradcheck (check.h); of large samples in fast mode,
  *       and above first order only where they are contiguous. They do not
  *       depend on the layout of the cotangent. Gradients in f32 and f64 agree. `pull` gives what the rule gives,
- *       and writes all of it. If the primitive has no rule, recording it is GR_ERR_NOT_DIFFERENTIABLE and the
+ *       and writes all of it. Hessian-vector products are the same without `straight` and `pull_tangent`. If the primitive has no rule, recording it is GR_ERR_NOT_DIFFERENTIABLE and the
  *       rest is checked. Where forward fails there are no derivatives to check: one cause is reported, not all
  *       that follows from it.
  *
@@ -63,9 +63,11 @@ typedef enum gr_sweep_cause {
     GR_SWEEP_DERIVATIVE,        /* is not what differences say */
     GR_SWEEP_SECOND_DERIVATIVE, /* or a higher one */
     GR_SWEEP_PULL,              /* not what the rule gives */
+    GR_SWEEP_STRAIGHT,          /* Hessian-vector products are not what they are without this promise */
+    GR_SWEEP_PULL_TANGENT,      /* nor without pull_tangent */
     GR_SWEEP_CAUSES
 } gr_sweep_cause;
-/* As in reports: "error", "type", ..., "second derivative", "pull"; "unknown cause". */
+/* As in reports: "error", "type", ..., "second derivative", "pull", "straight", "pull_tangent"; "unknown cause". */
 GR_API const char *gr_sweep_cause_name(gr_sweep_cause cause);
 
 enum { GR_SWEEP_FAILURES = 12, GR_SWEEP_OF_ONE_CAUSE = 2, GR_SWEEP_REPORT_BYTES = 65536 };

@@ -77,7 +77,7 @@ static gr_status evaluate_again(gri_level *l)
     for (int64_t i = 0; i < l->s->m; i++) {
         if (is_same(l->y[i], l->again[i])) continue;
         char what[64];
-        snprintf(what, sizeof what, "element %" PRId64 " of its %s", i,
+        snprintf(what, sizeof what, "element [%" PRId64 "] of its %s", i,
                  l->s->order == 1 ? "value" : "first derivatives");
         return not_deterministic(l, what, l->y[i], l->again[i]);
     }
@@ -122,8 +122,8 @@ static gr_status differentiate_again(gri_level *l, const gri_source *source)
         gr_check_element e;
         char what[GR_CHECK_NAME_BYTES + 64];
         gri_locate(s, i % n, -1, &e);
-        snprintf(what, sizeof what, "its derivative by element %" PRId64 " of input %d%s%s", e.at.element,
-                 e.input + 1, e.name[0] ? ", " : "", e.name);
+        snprintf(what, sizeof what, "its derivative by element [%" PRId64 "] of inputs[%d]%s%s", e.at.element,
+                 e.input, e.name[0] ? ", " : "", e.name);
         status = not_deterministic(l, what, source->rows[i], again[i]);
         break;
     }
@@ -265,7 +265,7 @@ static gr_status compare_all(gri_level *l)
             const int64_t left = part->count - i;
             if (wanted < left && gri_draw(l) * (double)left >= (double)wanted) continue;
             wanted--;
-            bool fails;
+            bool fails = false;
             const gr_status status = gri_compare(l, part->first + i, NULL, true, &fails);
             if (status != GR_OK) return status;
         }

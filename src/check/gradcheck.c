@@ -38,15 +38,15 @@ static gr_status check_leaf(gr_graph *g, int i, gr_tensor input)
 {
     char text[TEXT_BYTES];
     if (input.graph && input.graph != g)
-        return gri_fail(g, GR_ERR_GRAPH, "gradcheck: input %d belongs to another graph", i + 1);
-    if (!input.graph) return gri_fail(g, GR_ERR_HANDLE, "gradcheck: input %d is an invalid handle", i + 1);
+        return gri_fail(g, GR_ERR_GRAPH, "gradcheck: inputs[%d] belongs to another graph", i);
+    if (!input.graph) return gri_fail(g, GR_ERR_HANDLE, "gradcheck: inputs[%d] is an invalid handle", i);
     const gri_node *node = gri_resolve(input, "gradcheck");
     if (!node) return g->status;
     gri_describe(text, sizeof text, node, true);
     if (gr_type_is_float(node->array.type) && !(node->flags & GRI_LEAF))
         return gri_fail(
             g, GR_ERR_STATE,
-            "gradcheck: input %d is %s: only parameters and constants can be changed: use gr_keep", i + 1,
+            "gradcheck: inputs[%d] is %s: only parameters and constants can be changed: use gr_keep", i,
             text);
     return GR_OK;
 }

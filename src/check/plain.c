@@ -72,11 +72,11 @@ static gr_status inspect(plain *p, const char *what, int returned, int64_t vecto
     const int64_t v = find_change(p->vector, p->same, vector);
     if (v >= 0)
         return fail(p, GR_ERR_CALLBACK,
-                    "%s changed element %" PRId64 " of its vector, which it must only read", what, v);
+                    "%s changed element [%" PRId64 "] of its vector, which it must only read", what, v);
     if (returned != 0) return fail(p, GR_ERR_CALLBACK, "%s failed: it returned %d", what, returned);
     const int64_t left = gri_guarded_unwritten(a);
     if (left >= 0 && !r->message[0])
-        fail(p, GR_OK, "%s left element %" PRId64 " of its array unwritten", what, left);
+        fail(p, GR_OK, "%s left element [%" PRId64 "] of its array unwritten", what, left);
     return GR_OK;
 }
 
@@ -311,7 +311,7 @@ static gr_status divide(plain *p)
         const gr_plain_input *input = &f->inputs[i];
         const int64_t count = count_of(&input->shape);
         if (count < 0 || count > INT64_MAX / (int64_t)sizeof(double) - s->n)
-            return fail(p, GR_ERR_SHAPE, "input %d has no shape that can be", i + 1);
+            return fail(p, GR_ERR_SHAPE, "inputs[%d] has no shape that can be", i);
         parts[i] = (gri_part){.position = i, .first = s->n, .count = count, .shape = input->shape};
         snprintf(parts[i].name, sizeof parts[i].name, "%s", input->name ? input->name : "");
         s->n += count;

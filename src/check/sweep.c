@@ -11,6 +11,7 @@
 #include "check/options.h"
 #include "check/sample.h"
 #include "gradus/ops.h"
+#include "gradus/functional.h"
 #include "gradus/sweep.h"
 #include "base/text.h"
 
@@ -37,7 +38,9 @@ static const double rule_rounding = 4;
 
 typedef struct sweep {
     const gr_op *op;
-    gr_op rule; /* the same without its fast path */
+    gr_op rule; /* the same without its fast path, */
+    gr_op bare; /* without what it promises of second derivatives, too, */
+    gr_op told; /* and with the promise, but no fast path for them */
     const gr_samples *declared;
     gr_sweep_options o;
     gr_sweep_result *result;
@@ -78,6 +81,8 @@ const char *gr_sweep_cause_name(gr_sweep_cause cause)
         [GR_SWEEP_DERIVATIVE] = "derivative",
         [GR_SWEEP_SECOND_DERIVATIVE] = "second derivative",
         [GR_SWEEP_PULL] = "pull",
+        [GR_SWEEP_STRAIGHT] = "straight",
+        [GR_SWEEP_PULL_TANGENT] = "pull_tangent",
     };
     return (unsigned)cause < GR_SWEEP_CAUSES ? names[cause] : "unknown cause";
 }
@@ -693,6 +698,87 @@ static void check_pull(sweep *s, trial t, gr_tensor *const rule[2])
     }
 }
 
+/* ---- Hessian-vector products ---- */
+
+/* Those of u (y + y^2 / 2), so that the cotangent of y moves, too, by all reals, in a walk that is not recorded; all of
+   them move, or, if it is not -1, that operand only. `cause`: of its failure. */
+static bool make_products(sweep *s, const trial *t, int only, gr_sweep_cause cause, gr_tensor *products)
+{
+    operands x;
+    gr_tensor by[GR_SAMPLE_OPERANDS], vectors[GR_SAMPLE_OPERANDS];
+    int n = 0;
+    if (!make_operands(s, t, &x)) return false;
+    for (int k = 0; k < s->sample.n; k++) {
+        if (!is_real(s, k)) continue;
+        const bool moves = only < 0 || only == k;
+        vectors[n] = moves ? make_cotangent(s, &node_of(x.leaf[k])->array, false) : GR_NONE;
+        by[n++] = x.leaf[k];
+    }
+    const gr_tensor y = apply(s, t, &x);
+    if (!went_well(s, GR_SWEEP_ERROR, "")) return false;
+    const gr_tensor u = make_cotangent(s, &node_of(y)->array, false);
+    const gr_tensor sum = gr_sum(gr_mul(u, gr_add(y, gr_scale(gr_square(y), 0.5))), GR_ALL_AXES, false);
+    blank(s, t->pattern);
+    gr_no_grad_begin(s->g);
+    gr_hvp(sum, n, by, vectors, products);
+    gr_no_grad_end(s->g);
+    if (!went_well(s, cause, "")) return false;
+    check_operands(s, &x);
+    for (int i = 0; i < n; i++) products[i] = gr_contiguous(products[i]);
+    return went_well(s, cause, "");
+}
+
+static bool products_agree(sweep *s, gr_sweep_cause cause, const gr_tensor *a, const gr_tensor *b, int only)
+{
+    for (int k = 0, i = 0; k < s->sample.n; k++) {
+        if (!is_real(s, k)) continue;
+        char of[TEXT_BYTES];
+        const gr_array *y = &node_of(a[i])->array, *z = &node_of(b[i])->array;
+        const int64_t others = s->elements + s->sample.n;
+        const double within = 4 * rule_rounding *
+                              tolerance(s, s->type, (double)others / (double)(y->count + 1));
+        if (only < 0)
+            snprintf(of, sizeof of, "the Hessian-vector product of operand %d at ", k + 1);
+        else
+            snprintf(of, sizeof of, "where operand %d moves, the Hessian-vector product of operand %d at ",
+                     only + 1, k + 1);
+        if (!agree(s, cause, of, y, z, within, "with it", "without")) return false;
+        i++;
+    }
+    return true;
+}
+
+/* They are the same without what the descriptor says to make them cheap. */
+static bool check_products(sweep *s, trial t, int only)
+{
+    gr_tensor plain[GR_SAMPLE_OPERANDS], told[GR_SAMPLE_OPERANDS];
+    t.op = &s->bare;
+    if (!make_products(s, &t, only, GR_SWEEP_RULE, plain)) return false;
+    t.op = &s->told;
+    if (s->op->straight && (!make_products(s, &t, only, GR_SWEEP_STRAIGHT, told) ||
+                            !products_agree(s, GR_SWEEP_STRAIGHT, told, plain, only)))
+        return false;
+    t.op = s->op;
+    for (int i = 0; i < 2 && s->op->pull_tangent; i++) {
+        t.pattern = i ? 0x7F : 0xFF; /* what is not written is NaN, or a large number */
+        if (!make_products(s, &t, only, GR_SWEEP_PULL_TANGENT, told) ||
+            !products_agree(s, GR_SWEEP_PULL_TANGENT, told, plain, only))
+            return false;
+    }
+    return true;
+}
+
+static void check_second_paths(sweep *s, const trial *t)
+{
+    if ((!s->op->straight && !s->op->pull_tangent) || s->o.check.order == 1) return;
+    int reals = 0;
+    for (int k = 0; k < s->sample.n; k++) reals += is_real(s, k);
+    if (s->elements > GRI_SAMPLE_LARGE && s->how != GRI_CONTIGUOUS_OPERANDS) return; /* it takes its time */
+    if (!check_products(s, *t, -1)) return;
+    for (int k = 0; k < s->sample.n && reals > 1; k++)
+        if (is_real(s, k) && !check_products(s, *t, k)) return;
+}
+
 /* By walks: for strided cotangents, by the fast path, in both types. */
 static void check_gradients(sweep *s)
 {
@@ -714,6 +800,7 @@ static void check_gradients(sweep *s)
                               !gradients_agree(s, GR_SWEEP_PRECISION, plain, twice, "in f32", "in f64")))
         return;
     if (s->op->pull) check_pull(s, t, rule);
+    check_second_paths(s, &t);
 }
 
 /* Whether the result can be recorded. The error of a primitive without a rule names it. */
@@ -890,6 +977,15 @@ static gr_status sweep_with_attributes(sweep *s)
     return s->result->status;
 }
 
+static bool is_known(gr_tangent tangent)
+{
+    static const gr_tangent known[] = {GR_TANGENT_GENERAL, GR_TANGENT_SYMMETRIC, GR_TANGENT_LINEAR,
+                                       GR_TANGENT_JOINT, GR_TANGENT_SYMMETRIC_JOINT};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (tangent == known[i]) return true;
+    return false;
+}
+
 static gr_status check_arguments(sweep *s)
 {
     const gr_allocator *a = &s->o.graph.allocator;
@@ -903,6 +999,9 @@ static gr_status check_arguments(sweep *s)
     if (s->op->arity > GR_SAMPLE_OPERANDS || (s->op->arity < 0 && s->op->arity != GR_VARIADIC))
         return stop(s, GR_ERR_ARGUMENT, "sweep: %s has %d operands; at most %d can be made", s->op->name,
                     s->op->arity, GR_SAMPLE_OPERANDS);
+    if (!is_known(s->op->tangent))
+        return stop(s, GR_ERR_ARGUMENT, "sweep: the tangent of %s is %d, which says nothing", s->op->name,
+                    (int)s->op->tangent);
     if (!a->allocate != !a->deallocate)
         return stop(s, GR_ERR_ARGUMENT, "sweep: one function of the allocator is missing");
     const char *problem = gri_bad_option(&s->o.check, GRI_MOST_ORDERS);
@@ -924,6 +1023,9 @@ gr_status gr_sweep(const gr_op *op, const gr_sweep_options *options, gr_sweep_re
     snprintf(result->name, sizeof result->name, "%s", op->name);
     s.rule = *op;
     s.rule.pull = NULL;
+    s.rule.pull_tangent = NULL;
+    s.told = s.bare = s.rule;
+    s.bare.straight = false;
     gri_memory_init(&s.memory, &s.o.graph.allocator, 0);
     sweep_with_attributes(&s);
     gri_memory_trim(&s.memory);

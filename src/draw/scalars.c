@@ -784,7 +784,7 @@ gr_status gri_check_element(const char *what, gr_tensor t, int64_t element)
     if (!gr_type_is_float(node->array.type))
         return gri_fail_about(g, GR_ERR_TYPE, node, "%s: only floats have derivatives", what);
     if (element < 0 || element >= node->array.count)
-        return gri_fail_about(g, GR_ERR_INDEX, node, "%s: no element %" PRId64, what, element);
+        return gri_fail_about(g, GR_ERR_INDEX, node, "%s: no element [%" PRId64 "]", what, element);
     return GR_OK;
 }
 

@@ -359,9 +359,11 @@ static bool broadcasts_to(const gr_array *a, const gr_array *out)
     return true;
 }
 
+enum { MOST_MAPPED = 3 }; /* operands of a map of the user */
+
 gr_status gr_call_map(const gr_call *call, gr_loop *loop)
 {
-    if (!loop || call->n >= GRI_MAP_MOST)
+    if (!loop || call->n > MOST_MAPPED)
         return gr_call_fail(call, GR_ERR_ARGUMENT, "a map needs a loop and at most three operands", NULL);
     for (int i = 0; i < call->n; i++)
         if (!broadcasts_to(call->in[i], call->out))

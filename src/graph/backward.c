@@ -14,139 +14,45 @@
  *
  * Invariant: until the walk has succeeded nothing that a user can see is changed.
  */
-#include "graph/call.h"
-#include "graph/walk.h"
+#include "graph/descent.h"
 #include "gradus/ops.h"
 #include "ops/kernels/accumulate.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-enum { NEEDED = 1, TARGET = 2, PASSED = 4 /* an operand is needed: the rule runs */, TEXT_BYTES = 256 };
-
-/* An adjoint that was there and is gone: a kept index that names nothing. */
-#define SPENT GRI_KEPT
-
-/* What a walk and its segments have in common. */
-typedef struct walk_common {
-    gri_node *spare; /* a spent adjoint without a buffer, for the next one of its shape; NULL: none */
-    bool tainted;    /* anomaly mode: something that is not finite has come in, and may */
-} walk_common;
-
-typedef struct walk {
-    gr_graph *g;
-    const char *what;                      /* the call, for messages */
-    const struct walk *parent;             /* of a segment; NULL: a walk of its own */
-    uint32_t first;                        /* see above */
-    uint32_t step_top, kept_top;           /* kept_top is 0 where no kept node matters, and in a segment */
-    uint32_t *step_adjoint, *kept_adjoint; /* of step nodes from `first` on */
-    uint8_t *step_need, *kept_need;        /* NULL: whatever requires a gradient is needed */
-    uint32_t at;                           /* the step node that is being visited */
-    uint32_t reached;                      /* the last step node that was visited */
-    bool record, release;
-    bool watched;             /* anomaly mode: what arrives is judged */
-    bool bare;                /* what arrives is no gradient: no hooks are called */
-    walk_common own, *common; /* of a segment: that of its parent */
-    gri_walk_state state;     /* while rules run */
-} walk;
-
-/* The walk that has, or would have, the adjoint of a node. */
-static const walk *owner_of(const walk *w, uint32_t index)
-{
-    while (w->parent && (index & GRI_KEPT || index < w->first)) w = w->parent;
-    return w;
-}
-
-/* Whether its owner has an adjoint for the node; if not, it does not matter, or was made since the walk began. */
-static bool is_in_range(const walk *owner, uint32_t index)
-{
-    return index & GRI_KEPT ? (index & ~GRI_KEPT) < owner->kept_top
-                            : index >= owner->first && index < owner->step_top;
-}
-
-static uint32_t *adjoint_of(const walk *w, uint32_t index)
-{
-    w = owner_of(w, index);
-    return index & GRI_KEPT ? &w->kept_adjoint[index & ~GRI_KEPT] : &w->step_adjoint[index - w->first];
-}
-
-static uint8_t *need_of(const walk *owner, uint32_t index)
-{
-    return index & GRI_KEPT ? &owner->kept_need[index & ~GRI_KEPT] : &owner->step_need[index - owner->first];
-}
-
-static bool is_needed(const walk *w, const gri_node *node)
-{
-    if (!(node->flags & GRI_REQUIRES_GRAD)) return false;
-    if (!w->step_need) return true;
-    w = owner_of(w, node->index);
-    return is_in_range(w, node->index) && *need_of(w, node->index) != 0;
-}
+enum { TEXT_BYTES = 256 };
 
 /* Whether the walk goes on through this node, once an adjoint has arrived at it. */
 static bool is_passed(const walk *w, const gri_node *node)
 {
     if (!node->n_operands) return false;
-    return w->step_need ? *need_of(w, node->index) & PASSED : (node->flags & GRI_REQUIRES_GRAD) != 0;
-}
-
-static gri_node *node_at(const gr_graph *g, uint32_t index)
-{
-    return index & GRI_KEPT ? gri_kept_node(g, index) : g->step.slot[index].node;
+    return w->step_need ? *gri_need_of(w, node->index) & GRI_PASSED : (node->flags & GRI_REQUIRES_GRAD) != 0;
 }
 
 /* ---- Adjoints ---- */
-
-/* Whether it is as it was made: a rule can have set something on the cotangent that it was given. */
-static bool is_plain(const gri_node *node)
-{
-    return !node->buffer && !node->name && !node->gradient && (uint16_t)node->flags == GRI_CONTIGUOUS;
-}
-
-/* Frees an adjoint, or keeps it as the spare one: most of a long chain have one shape. */
-static void discard(const walk *w, gri_node *node)
-{
-    walk_common *c = w->common;
-    if (!is_plain(node)) {
-        gri_kept_release(w->g, node);
-        return;
-    }
-    if (c->spare) gri_kept_release(w->g, c->spare);                           /* of another shape, perhaps */
-    node->generation = ++w->g->kept.slot[node->index & ~GRI_KEPT].generation; /* handles of it are stale */
-    c->spare = node;
-}
-
-/* The spare one if it has the type and shape of `a`; NULL otherwise. */
-static gri_node *take_spare(const walk *w, const gr_array *a)
-{
-    gri_node *node = w->common->spare;
-    if (!node || node->array.type != a->type || !gri_same_dims(&node->array, a)) return NULL;
-    w->common->spare = NULL;
-    node->flags = GRI_CONTIGUOUS | (uint32_t)w->g->naming.scope << GRI_NAME_SCOPE_SHIFT;
-    return node;
-}
-
-static void drop(const walk *w, uint32_t *adjoint)
-{
-    if (*adjoint && *adjoint != SPENT && !w->record) discard(w, gri_kept_node(w->g, *adjoint));
-    *adjoint = 0;
-}
 
 static bool is_exclusive(const gri_node *node)
 {
     return (node->flags & GRI_CONTIGUOUS) && (!node->buffer || node->buffer->references == 1);
 }
 
+gri_node *gri_keep_like(gr_graph *g, const gr_array *a)
+{
+    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
+    return gri_keep_new(g, &r);
+}
+
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node *part)
 {
     if (record) {
-        const gr_tensor sum = *adjoint ? gr_add(gri_handle(g, node_at(g, *adjoint)), gri_handle(g, part))
+        const gr_tensor sum = *adjoint ? gr_add(gri_handle(g, gri_node_at(g, *adjoint)), gri_handle(g, part))
                                        : gri_handle(g, part);
         if (sum.index == 0) return g->status;
         *adjoint = sum.index;
         return GR_OK;
     }
-    gri_node *before = *adjoint ? gri_kept_node(g, *adjoint) : NULL;
+    gri_node *before = *adjoint ? gri_node_at(g, *adjoint) : NULL;
     if (before && is_exclusive(before)) {
         gri_accumulate(g->threads, &before->array, &part->array);
         return GR_OK;
@@ -159,15 +65,14 @@ gr_status gri_add_to(gr_graph *g, bool record, uint32_t *adjoint, const gri_node
     }
     const gri_node *kept = gri_keep_value(g, sum);
     if (!kept) return g->status;
-    if (before) gri_kept_release(g, before);
+    if (before && before->index & GRI_KEPT) gri_kept_release(g, before);
     *adjoint = kept->index;
     return GR_OK;
 }
 
-/* Adds the value of `part` to an adjoint. */
-static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *part)
+gr_status gri_accumulate_part(const walk *w, uint32_t *adjoint, const gri_node *part)
 {
-    gri_node *spare = w->record || *adjoint || part->buffer ? NULL : take_spare(w, &part->array);
+    gri_node *spare = w->record || *adjoint || part->buffer ? NULL : gri_take_spare(w, &part->array);
     if (!spare) return gri_add_to(w->g, w->record, adjoint, part);
     memcpy(spare->array.data, part->array.data,
            (size_t)part->array.count * gri_element_bytes(part->array.type));
@@ -177,9 +82,7 @@ static gr_status accumulate(const walk *w, uint32_t *adjoint, const gri_node *pa
 
 /* ---- One node ---- */
 
-/* Checks what a rule returned, and sums what broadcasting repeated. */
-static inline const gri_node *fit(const walk *w, const gr_call *call, int i, gr_tensor part,
-                                  const gri_node *operand)
+const gri_node *gri_fit(const walk *w, const gr_call *call, int i, gr_tensor part, const gri_node *operand)
 {
     gr_graph *g = w->g;
     const gri_node *node = part.graph == g ? gri_lookup(g, part.index, part.generation) : NULL;
@@ -211,24 +114,19 @@ static inline const gri_node *fit(const walk *w, const gr_call *call, int i, gr_
 static inline bool pull(const walk *w, const gr_call *call, const gr_array *gy, int i,
                         const gri_node *operand)
 {
-    gr_graph *g = w->g;
-    const gr_array *a = &operand->array;
-    const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    gri_node *part = take_spare(w, a);
-    if (!part && !(part = gri_keep_new(g, &r))) return true; /* the error is set */
-    uint32_t *adjoint = adjoint_of(w, operand->index);
+    gri_node *part = gri_new_part(w, &operand->array);
+    if (!part) return true; /* the error is set */
+    uint32_t *adjoint = gri_adjoint_of(w, operand->index);
     const bool done = call->op->pull(call, gy, i, &part->array);
     if (done && w->watched &&
         gri_judge_contribution(call, w->what, gy, i, &part->array, &w->common->tainted) != GR_OK) {
-        discard(w, part);
+        gri_discard(w, part);
         return true;
     }
-    if (done && !*adjoint) {
-        *adjoint = part->index;
-        return true;
-    }
-    if (done) accumulate(w, adjoint, part);
-    discard(w, part);
+    if (done)
+        gri_hand_over(w, adjoint, part);
+    else
+        gri_discard(w, part);
     return done;
 }
 
@@ -253,12 +151,12 @@ static inline gr_status take(const walk *w, const gr_call *call, const gri_node 
 {
     if (part.index == 0 && !part.graph) return GR_OK;
     const gri_node *operand = (const gri_node *)call->in[i];
-    const gri_node *node = fit(w, call, i, part, operand);
+    const gri_node *node = gri_fit(w, call, i, part, operand);
     if (!node) return w->g->status;
     const gr_status status = !w->watched ? GR_OK
                                          : gri_judge_contribution(call, w->what, &adjoint->array, i,
                                                                   &node->array, &w->common->tainted);
-    return status == GR_OK ? accumulate(w, adjoint_of(w, operand->index), node) : status;
+    return status == GR_OK ? gri_accumulate_part(w, gri_adjoint_of(w, operand->index), node) : status;
 }
 
 static inline gr_status contribute(const walk *w, const gr_call *call, const gri_node *adjoint, int i,
@@ -287,7 +185,7 @@ static gr_status contribute_all(const walk *w, gri_running_call *r, const gri_no
     for (int i = 0; i < call->n; i++) {
         const gri_node *operand = (const gri_node *)call->in[i];
         parts[i] = GR_NONE;
-        needed[i] = is_needed(w, operand) && !is_pulled(w, call, adjoint, i, operand);
+        needed[i] = gri_is_needed(w, operand) && !is_pulled(w, call, adjoint, i, operand);
         if (g->status != GR_OK) return g->status;
         any |= needed[i];
     }
@@ -312,9 +210,20 @@ static inline gr_status pass(const walk *w, gri_running_call *r, const gri_node 
     if (call->op->vjp_all) return contribute_all(w, r, adjoint);
     for (int i = 0; i < call->n && status == GR_OK; i++) {
         const gri_node *operand = (const gri_node *)call->in[i];
-        if (is_needed(w, operand)) status = contribute(w, call, adjoint, i, operand);
+        if (gri_is_needed(w, operand)) status = contribute(w, call, adjoint, i, operand);
     }
     return status;
+}
+
+gr_status gri_pass(const walk *w, gri_running_call *r, const gri_node *adjoint)
+{
+    return pass(w, r, adjoint);
+}
+
+gr_status gri_pass_to(const walk *w, const gr_call *call, const gri_node *adjoint, int i)
+{
+    const gri_node *operand = (const gri_node *)call->in[i];
+    return gri_is_needed(w, operand) ? contribute(w, call, adjoint, i, operand) : GR_OK;
 }
 
 static gr_status visit(const walk *w, const gri_node *node, const gri_node *adjoint)
@@ -332,16 +241,16 @@ static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoin
 {
     gr_graph *g = w->g;
     const gri_mark mark = gri_mark_here(g);
-    const gri_node *arrived = node_at(g, *adjoint);
+    const gri_node *arrived = gri_node_at(g, *adjoint);
     if (!w->record && !(arrived = gri_push_value(g, arrived))) return g->status;
     const gr_tensor before = gri_handle(g, arrived);
     gr_tensor gradient = before;
     gr_status status = gri_run_hooks(g, w->what, node, &gradient);
     if (status == GR_OK && !gr_same(before, gradient)) {
-        const gri_node *replacement = node_at(g, gradient.index);
+        const gri_node *replacement = gri_node_at(g, gradient.index);
         if (!w->record) replacement = gri_keep_value(g, replacement);
         if (replacement) {
-            drop(w, adjoint);
+            gri_drop(w, adjoint);
             *adjoint = replacement->index;
         } else {
             status = g->status;
@@ -355,12 +264,12 @@ static gr_status run_hooks(const walk *w, const gri_node *node, uint32_t *adjoin
 static gr_status judge(const walk *w, const gri_node *node, uint32_t adjoint, bool of_hook)
 {
     if (w->common->tainted) return GR_OK;
-    return gri_judge_gradient(w->g, w->what, node, &node_at(w->g, adjoint)->array, of_hook);
+    return gri_judge_gradient(w->g, w->what, node, &gri_node_at(w->g, adjoint)->array, of_hook);
 }
 
 static gr_status complete_adjoint(const walk *w, const gri_node *node, uint32_t *adjoint)
 {
-    if (!is_needed(w, node)) return GR_OK;
+    if (!gri_is_needed(w, node)) return GR_OK;
     gr_status status = w->watched ? judge(w, node, *adjoint, false) : GR_OK;
     if (status == GR_OK && node->flags & GRI_HOOKED && !w->bare) {
         status = run_hooks(w, node, adjoint);
@@ -390,25 +299,24 @@ static gr_status complete_kept(const walk *w)
 
 /* ---- The walk ---- */
 
-static void walk_end(walk *w)
+void gri_walk_end(walk *w)
 {
     gr_graph *g = w->g;
     const uint32_t n_steps = w->step_top - w->first;
-    for (uint32_t i = 0; w->step_adjoint && i < n_steps; i++) drop(w, &w->step_adjoint[i]);
-    for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) drop(w, &w->kept_adjoint[i]);
-    if (!w->parent && w->common->spare) gri_kept_release(g, w->common->spare);
+    for (uint32_t i = 0; w->step_adjoint && i < n_steps; i++) gri_drop(w, &w->step_adjoint[i]);
+    for (uint32_t i = 1; w->kept_adjoint && i < w->kept_top; i++) gri_drop(w, &w->kept_adjoint[i]);
+    if (w->common == &w->own) gri_free_spares(w);
     gri_free(&g->memory, w->step_adjoint, n_steps * sizeof(uint32_t));
     gri_free(&g->memory, w->kept_adjoint, w->kept_top * sizeof(uint32_t));
     gri_free(&g->memory, w->step_need, n_steps);
     gri_free(&g->memory, w->kept_need, w->kept_top);
 }
 
-/* The rest of a walk of which it is set what it is for. */
-static gr_status walk_begin(walk *w, bool targeted)
+gr_status gri_walk_begin(walk *w, bool targeted)
 {
     gri_memory *m = &w->g->memory;
     w->reached = w->step_top;
-    w->common = w->parent ? w->parent->common : &w->own;
+    if (!w->common) w->common = w->parent ? w->parent->common : &w->own;
     const uint32_t n_steps = w->step_top - w->first;
     w->step_adjoint = gri_alloc_zeroed(m, n_steps * sizeof(uint32_t));
     w->kept_adjoint = gri_alloc_zeroed(m, w->kept_top * sizeof(uint32_t));
@@ -417,7 +325,7 @@ static gr_status walk_begin(walk *w, bool targeted)
         w->kept_need = gri_alloc_zeroed(m, w->kept_top);
     }
     if (w->step_adjoint && w->kept_adjoint && (!targeted || (w->step_need && w->kept_need))) return GR_OK;
-    walk_end(w);
+    gri_walk_end(w);
     return gri_fail_memory(w->g, w->what, n_steps * sizeof(uint32_t));
 }
 
@@ -425,7 +333,7 @@ static gr_status walk_begin(walk *w, bool targeted)
 static bool wanted_at_end(const walk *w, const gri_node *node)
 {
     if (w->parent) return false;
-    return w->step_need ? *need_of(w, node->index) & TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
+    return w->step_need ? *gri_need_of(w, node->index) & GRI_TARGET : (node->flags & GRI_RETAIN_GRAD) != 0;
 }
 
 static gr_status walk_down(walk *w)
@@ -442,13 +350,13 @@ static gr_status walk_down(walk *w)
         g->naming.scope = gri_name_scope(node); /* what a rule makes belongs where its operation was made */
         status = complete(w, node, adjoint);
         if (status != GR_OK || !is_passed(w, node)) continue;
-        status = visit(w, node, node_at(g, *adjoint));
+        status = visit(w, node, gri_node_at(g, *adjoint));
         if (status != GR_OK) break;
         w->reached = i;
         if (w->release) node->flags |= GRI_RELEASED;
         if (!wanted_at_end(w, node)) {
-            drop(w, adjoint);
-            *adjoint = SPENT;
+            gri_drop(w, adjoint);
+            *adjoint = GRI_SPENT;
         }
     }
     if (status == GR_OK && (g->hooks.top || w->watched)) status = complete_kept(w);
@@ -480,11 +388,13 @@ gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_t
                            const gri_node *end)
 {
     char a[TEXT_BYTES], b[TEXT_BYTES];
-    if (t.graph != g) {
+    gri_node *node = NULL;
+    if (t.graph && t.graph != g)
         gri_fail(g, GR_ERR_GRAPH, "%s: the %s belongs to another graph", what, seed);
-        return NULL;
-    }
-    gri_node *node = gri_resolve(t, what);
+    else if (t.index == 0 || !t.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: the %s is an invalid handle", what, seed);
+    else
+        node = gri_resolve(t, what);
     if (!node) return NULL;
     const bool same_type = node->array.type == end->array.type;
     if (same_type && gri_same_dims(&node->array, &end->array)) return node;
@@ -498,15 +408,15 @@ gri_node *gri_resolve_seed(gr_graph *g, const char *what, const char *seed, gr_t
 static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent)
 {
     gr_graph *g = w->g;
-    const bool matters = is_in_range(w, output->index); /* else it was made before all targets */
-    uint32_t *adjoint = matters ? adjoint_of(w, output->index) : NULL;
+    const bool matters = gri_is_in_range(w, output->index); /* else it was made before all targets */
+    uint32_t *adjoint = matters ? gri_adjoint_of(w, output->index) : NULL;
     if (!gri_is_unset(cotangent)) {
         const gri_node *given = gri_resolve_seed(g, w->what, "cotangent", cotangent, "output", output);
         gr_status status = given ? GR_OK : g->status;
         const gri_mark mark = gri_mark_here(g);
         if (given && w->watched)
             status = gri_judge_seed(g, w->what, "cotangent", output, &given->array, &w->common->tainted);
-        if (status == GR_OK && matters) status = accumulate(w, adjoint, given);
+        if (status == GR_OK && matters) status = gri_accumulate_part(w, adjoint, given);
         if (!w->record) gri_pop(g, mark);
         return status;
     }
@@ -520,7 +430,7 @@ static gr_status seed(const walk *w, const gri_node *output, gr_tensor cotangent
     if (!matters) return GR_OK;
     const gri_mark mark = gri_mark_here(g);
     const gri_node *one = gri_filled_like(g, output, 1, false);
-    const gr_status status = one ? accumulate(w, adjoint, one) : g->status;
+    const gr_status status = one ? gri_accumulate_part(w, adjoint, one) : g->status;
     if (!w->record) gri_pop(g, mark);
     return status;
 }
@@ -560,7 +470,7 @@ static void store_gradient(gr_graph *g, gri_node *node, uint32_t *adjoint)
         sum->version++;
         gri_kept_release(g, arrived);
     }
-    *adjoint = SPENT;
+    *adjoint = GRI_SPENT;
 }
 
 /* First all that can fail, then the rest: gradients change together or not at all. */
@@ -571,7 +481,7 @@ static gr_status store_gradients(const walk *w)
         for (uint32_t i = 1; i < w->step_top + w->kept_top; i++) {
             const bool kept = i >= w->step_top;
             uint32_t *adjoint = kept ? &w->kept_adjoint[i - w->step_top] : &w->step_adjoint[i];
-            if (!*adjoint || *adjoint == SPENT) continue;
+            if (!*adjoint || *adjoint == GRI_SPENT) continue;
             gri_node *node = kept ? g->kept.slot[i - w->step_top].node : g->step.slot[i].node;
             if (!takes_gradient(node)) continue;
             if (pass == 0) {
@@ -607,13 +517,13 @@ gr_status gr_backward_with(gr_tensor output, const gr_backward_options *options)
               .kept_top = g->kept.top,
               .release = !(options && options->retain),
               .watched = g->watching};
-    if (status == GR_OK) status = walk_begin(&w, false);
+    if (status == GR_OK) status = gri_walk_begin(&w, false);
     if (status != GR_OK) return status;
     status = seed(&w, node, options ? options->cotangent : GR_NONE);
     if (status == GR_OK) status = walk_down(&w);
     if (status == GR_OK) status = store_gradients(&w);
     if (status != GR_OK) restore_history(&w);
-    walk_end(&w);
+    gri_walk_end(&w);
     return status;
 }
 
@@ -708,16 +618,15 @@ gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor inpu
 {
     gri_node *node = NULL;
     if (input.graph && input.graph != g)
-        gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", what, i + 1);
+        gri_fail(g, GR_ERR_GRAPH, "%s: inputs[%d] belongs to another graph", what, i);
     else if (input.index == 0 || !input.graph)
-        gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", what, i + 1);
+        gri_fail(g, GR_ERR_HANDLE, "%s: inputs[%d] is an invalid handle", what, i);
     else
         node = gri_resolve(input, what);
     return node && check_differentiable(g, what, node) == GR_OK ? node : NULL;
 }
 
-/* The lowest step node that can lead from the inputs to anything, and whether kept nodes can. */
-static gr_status find_range(walk *w, int n, const gr_tensor *inputs)
+gr_status gri_find_range(walk *w, int n, const gr_tensor *inputs)
 {
     gr_graph *g = w->g;
     w->first = w->step_top = g->step.top;
@@ -740,24 +649,30 @@ static void spread_need(const walk *w)
         if (!node || !node->n_operands) continue;
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const gri_operand *o = &gri_operands(node)[k];
-            const walk *owner = owner_of(w, o->index);
-            if (is_in_range(owner, o->index) && *need_of(owner, o->index) &&
+            const walk *owner = gri_owner_of(w, o->index);
+            if (gri_is_in_range(owner, o->index) && *gri_need_of(owner, o->index) &&
                 gri_lookup(w->g, o->index, o->generation))
-                w->step_need[i - w->first] |= NEEDED | PASSED;
+                w->step_need[i - w->first] |= GRI_NEEDED | GRI_PASSED;
         }
     }
 }
 
-static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tensor *gradients)
+void gri_mark_needs(const walk *w, int n, const gr_tensor *inputs)
+{
+    for (int i = 0; i < n; i++) *gri_need_of(w, inputs[i].index) = GRI_NEEDED | GRI_TARGET;
+    spread_need(w);
+}
+
+gr_status gri_collect(const walk *w, int n, const gr_tensor *inputs, gr_tensor *gradients)
 {
     gr_graph *g = w->g;
     for (int i = 0; i < n; i++) {
-        const uint32_t adjoint = *adjoint_of(w, inputs[i].index);
+        const uint32_t adjoint = *gri_adjoint_of(w, inputs[i].index);
         const gri_node *result;
         if (!adjoint)
-            result = gri_filled_like(g, node_at(g, inputs[i].index), 0, false);
+            result = gri_filled_like(g, gri_node_at(g, inputs[i].index), 0, false);
         else
-            result = w->record ? node_at(g, adjoint) : gri_push_value(g, gri_kept_node(g, adjoint));
+            result = w->record ? gri_node_at(g, adjoint) : gri_push_value(g, gri_kept_node(g, adjoint));
         if (!result) return g->status;
         gradients[i] = gri_handle(g, result);
     }
@@ -766,13 +681,15 @@ static gr_status collect(const walk *w, int n, const gr_tensor *inputs, gr_tenso
 
 gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output)
 {
-    if (output.graph != g) {
-        gri_fail(g, GR_ERR_GRAPH, "%s: output %d belongs to another graph", what, i + 1);
-        return NULL;
-    }
-    gri_node *node = gri_resolve(output, what);
+    gri_node *node = NULL;
+    if (output.graph && output.graph != g)
+        gri_fail(g, GR_ERR_GRAPH, "%s: outputs[%d] belongs to another graph", what, i);
+    else if (output.index == 0 || !output.graph)
+        gri_fail(g, GR_ERR_HANDLE, "%s: outputs[%d] is an invalid handle", what, i);
+    else
+        node = gri_resolve(output, what);
     if (!node || gr_type_is_float(node->array.type)) return node;
-    gri_fail(g, GR_ERR_TYPE, "%s: output %d is %s; only floats can be differentiated", what, i + 1,
+    gri_fail(g, GR_ERR_TYPE, "%s: outputs[%d] is %s; only floats can be differentiated", what, i,
              gr_type_name(node->array.type));
     return NULL;
 }
@@ -803,17 +720,16 @@ gr_status gri_grad(const char *what, int n_outputs, const gr_tensor *outputs, in
     const gr_grad_options o = options ? *options : (gr_grad_options){false, false};
     walk w = {
         .g = g, .what = what, .record = o.record, .release = !o.record && !o.retain, .watched = g->watching};
-    gr_status status = find_range(&w, n_inputs, inputs);
-    if (status == GR_OK) status = walk_begin(&w, true);
+    gr_status status = gri_find_range(&w, n_inputs, inputs);
+    if (status == GR_OK) status = gri_walk_begin(&w, true);
     if (status != GR_OK) return status;
     const gri_mark mark = gri_mark_here(g);
-    for (int i = 0; i < n_inputs; i++) *need_of(&w, inputs[i].index) = NEEDED | TARGET;
-    spread_need(&w);
+    gri_mark_needs(&w, n_inputs, inputs);
     status = seed_all(&w, n_outputs, outputs, cotangents);
     if (status == GR_OK) status = walk_down(&w);
-    if (status == GR_OK) status = collect(&w, n_inputs, inputs, gradients);
+    if (status == GR_OK) status = gri_collect(&w, n_inputs, inputs, gradients);
     if (status != GR_OK) restore_history(&w);
-    walk_end(&w);
+    gri_walk_end(&w);
     if (status != GR_OK) {
         gri_pop(g, mark);
         for (int i = 0; i < n_inputs; i++) gradients[i] = gri_invalid(g);
@@ -833,7 +749,7 @@ gr_status gr_grad(int n_outputs, const gr_tensor *outputs, int n_inputs, const g
    matter. */
 static bool is_ahead(const walk *w, uint32_t index)
 {
-    const walk *owner = owner_of(w, index);
+    const walk *owner = gri_owner_of(w, index);
     if (owner == w) return true;
     if (index & GRI_KEPT) return owner->kept_top == 0 || (index & ~GRI_KEPT) < owner->kept_top;
     return index < owner->at;
@@ -874,15 +790,15 @@ gr_status gri_walk_made_since(gr_graph *g, uint32_t floor, const gri_node *outpu
               .record = parent->record,
               .watched = parent->watched,
               .bare = parent->bare};
-    gr_status status = walk_begin(&w, parent->step_need != NULL);
+    gr_status status = gri_walk_begin(&w, parent->step_need != NULL);
     if (status != GR_OK) return status;
     status = check_reach(&w);
     if (status == GR_OK) {
         if (w.step_need) spread_need(&w);
-        status = accumulate(&w, adjoint_of(&w, output->index), node_at(g, cotangent.index));
+        status = gri_accumulate_part(&w, gri_adjoint_of(&w, output->index), gri_node_at(g, cotangent.index));
     }
     if (status == GR_OK) status = walk_down(&w);
-    walk_end(&w);
+    gri_walk_end(&w);
     return status;
 }
 
@@ -902,7 +818,7 @@ walk *gri_single_create(gr_graph *g, const char *what, uint32_t first, uint32_t 
                 .kept_top = kept_top,
                 .record = true,
                 .bare = true};
-    if (walk_begin(w, true) == GR_OK) return w;
+    if (gri_walk_begin(w, true) == GR_OK) return w;
     gri_free(&g->memory, w, sizeof *w);
     return NULL;
 }
@@ -911,7 +827,7 @@ void gri_single_free(walk *w)
 {
     if (!w) return;
     gri_memory *m = &w->g->memory;
-    walk_end(w);
+    gri_walk_end(w);
     gri_free(m, w, sizeof *w);
 }
 
@@ -921,18 +837,18 @@ gr_status gri_single_walk(walk *w, gri_running_call *r, gr_tensor cotangent, con
     gr_graph *g = w->g;
     const gr_call *call = &r->call;
     for (int i = 0; i < call->n; i++)
-        if (wanted[i]) *need_of(w, call->operands[i].index) = NEEDED;
+        if (wanted[i]) *gri_need_of(w, call->operands[i].index) = GRI_NEEDED;
     w->at = call->output.index;
     w->state = gri_walk_enter(g, w, true);
-    const gr_status status = pass(w, r, node_at(g, cotangent.index));
+    const gr_status status = pass(w, r, gri_node_at(g, cotangent.index));
     gri_walk_leave(g, &w->state);
     for (int i = 0; i < call->n; i++) {
         contributions[i] = GR_NONE;
         if (!wanted[i]) continue;
-        uint32_t *adjoint = adjoint_of(w, call->operands[i].index);
-        if (*adjoint) contributions[i] = gri_handle(g, node_at(g, *adjoint));
+        uint32_t *adjoint = gri_adjoint_of(w, call->operands[i].index);
+        if (*adjoint) contributions[i] = gri_handle(g, gri_node_at(g, *adjoint));
         *adjoint = 0; /* an operand that is there twice has got all at its first place */
-        *need_of(w, call->operands[i].index) = 0;
+        *gri_need_of(w, call->operands[i].index) = 0;
     }
     return status;
 }

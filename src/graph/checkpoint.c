@@ -230,6 +230,7 @@ static gr_tensor make_node(gr_graph *g, const attributes *a, const gr_tensor *in
     for (uint32_t i = first; i < c->n; i++) /* what the function freed itself it had made itself */
         if (gri_lookup(g, c->found[i].index, c->found[i].generation)) operands[n++] = c->found[i];
     const gr_tensor y = gr_apply(g, &checkpoint, n, operands, a);
+    if (y.index) g->step.slot[y.index].node->flags |= GRI_RERUN;
     gri_free(&g->memory, operands, bytes);
     return y;
 }
@@ -241,9 +242,9 @@ static gr_status check_inputs(gr_graph *g, const attributes *a, const gr_tensor 
                         a->n_inputs);
     for (int i = 0; i < a->n_inputs; i++) {
         if (inputs[i].graph && inputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "checkpoint: input %d belongs to another graph", i + 1);
+            return gri_fail(g, GR_ERR_GRAPH, "checkpoint: inputs[%d] belongs to another graph", i);
         if (!inputs[i].graph)
-            return gri_fail(g, GR_ERR_HANDLE, "checkpoint: input %d is an invalid handle", i + 1);
+            return gri_fail(g, GR_ERR_HANDLE, "checkpoint: inputs[%d] is an invalid handle", i);
         if (!gri_resolve(inputs[i], "checkpoint")) return g->status;
     }
     return GR_OK;

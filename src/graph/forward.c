@@ -29,6 +29,7 @@ typedef struct climb {
     uint32_t *tangent, *kept_tangent;
     uint32_t *last_use; /* of a step node's tangent: the last node that needs it; 0: none does */
     bool record;
+    bool keep; /* tangents stay after their last use, and may be on the step stack, which the caller pops */
     bool watched;         /* anomaly mode: tangents are judged */
     bool tainted;         /* something that is not finite has come in, and may */
     struct walk *single;  /* for rules that are transposed; NULL until one is */
@@ -59,7 +60,7 @@ static const gri_node *tangent_node(const climb *c, const gri_node *operand)
 
 static void drop(const climb *c, uint32_t *tangent)
 {
-    if (*tangent && !c->record) gri_kept_release(c->g, gri_kept_node(c->g, *tangent));
+    if (*tangent & GRI_KEPT && !c->record) gri_kept_release(c->g, gri_kept_node(c->g, *tangent));
     *tangent = 0;
 }
 
@@ -114,7 +115,8 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
     gr_graph *g = c->g;
     const gr_array *a = call->out;
     const gri_recipe r = {.type = a->type, .ndim = a->ndim, .dims = a->dims, .count = a->count};
-    gri_node *part = gri_keep_new(g, &r);
+    const gri_mark mark = gri_mark_here(g);
+    gri_node *part = c->keep ? gri_push(g, &r) : gri_keep_new(g, &r);
     if (!part) return true; /* the error is set */
     const bool done = call->op->pull(call, &t->array, i, &part->array);
     if (done && !*tangent) {
@@ -122,7 +124,10 @@ static bool pull(const climb *c, const gr_call *call, int i, const gri_node *t, 
         return true;
     }
     if (done) gri_add_to(g, false, tangent, part);
-    gri_kept_release(g, part);
+    if (c->keep)
+        gri_pop(g, mark);
+    else
+        gri_kept_release(g, part);
     return done;
 }
 
@@ -152,6 +157,12 @@ static const gri_node *fit(const climb *c, const gr_call *call, gr_tensor part)
     return NULL;
 }
 
+/* Whether a part that stays on the stack is all that was built for it. */
+static bool is_alone(const gri_node *part, const gr_graph *g, gri_mark mark)
+{
+    return part->index == mark.top && g->step.top == mark.top + 1;
+}
+
 /* Adds a part to the tangent of the result, and pops what was built for it. */
 static gr_status add_part(const climb *c, const gr_call *call, gr_tensor part, gri_mark mark,
                           uint32_t *tangent)
@@ -160,10 +171,11 @@ static gr_status add_part(const climb *c, const gr_call *call, gr_tensor part, g
     gr_status status = g->status;
     if (status == GR_OK && !gri_is_unset(part)) {
         const gri_node *node = fit(c, call, part);
-        if (node && c->record && !*tangent)
+        if (node && !*tangent && (c->record || (c->keep && is_alone(node, g, mark)))) {
             *tangent = node->index;
-        else
-            status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
+            return GR_OK;
+        }
+        status = node ? gri_add_to(g, c->record, tangent, node) : g->status;
     }
     if (!c->record) gri_pop(g, mark);
     return status;
@@ -304,7 +316,7 @@ static gr_status visit(climb *c, const gri_node *node)
     if (status == GR_OK) status = carry(c, &r.running, tangent);
     if (status == GR_OK && c->watched && *tangent) status = judge(c, &r.running.call, *tangent);
     gri_recall_end(&r);
-    for (uint32_t k = 0; k < node->n_operands && !c->record; k++) {
+    for (uint32_t k = 0; k < node->n_operands && !c->record && !c->keep; k++) {
         const uint32_t index = gri_operands(node)[k].index;
         uint32_t *spent = index & GRI_KEPT ? NULL : tangent_of(c, index);
         if (spent && c->last_use[index - c->first] == node->index) drop(c, spent);
@@ -423,25 +435,63 @@ static gr_status collect(const climb *c, int n, const gr_tensor *outputs, gr_ten
     return GR_OK;
 }
 
+/* The whole walk, in which `collect` makes the results, if there are to be any. To be ended if it succeeds. */
+static gr_status climb_from(climb *c, int n_outputs, const gr_tensor *outputs, int n_inputs,
+                            const gr_tensor *inputs, const gr_tensor *tangents, gr_tensor *results)
+{
+    gr_graph *g = c->g;
+    gr_status status = find_range(c, n_outputs, outputs, n_inputs, inputs);
+    if (status == GR_OK) status = climb_begin(c);
+    if (status != GR_OK) return status;
+    const gri_mark mark = gri_mark_here(g);
+    c->state = gri_walk_enter(g, NULL, c->record);
+    find_uses(c, n_outputs, outputs);
+    status = seed(c, n_inputs, inputs, tangents);
+    if (status == GR_OK) status = walk_up(c);
+    if (status == GR_OK && results) status = collect(c, n_outputs, outputs, results);
+    gri_walk_leave(g, &c->state);
+    if (status == GR_OK) return GR_OK;
+    climb_end(c);
+    gri_pop(g, mark);
+    return status;
+}
+
 gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
                            const gr_tensor *inputs, const gr_tensor *tangents, bool record,
                            gr_tensor *results)
 {
     gr_graph *g = outputs[0].graph;
     climb c = {.g = g, .what = what, .record = record, .watched = g->watching};
-    gr_status status = find_range(&c, n_outputs, outputs, n_inputs, inputs);
-    if (status == GR_OK) status = climb_begin(&c);
-    if (status != GR_OK) return status;
-    const gri_mark mark = gri_mark_here(g);
-    c.state = gri_walk_enter(g, NULL, record);
-    find_uses(&c, n_outputs, outputs);
-    status = seed(&c, n_inputs, inputs, tangents);
-    if (status == GR_OK) status = walk_up(&c);
-    if (status == GR_OK) status = collect(&c, n_outputs, outputs, results);
-    gri_walk_leave(g, &c.state);
-    climb_end(&c);
-    if (status == GR_OK) return GR_OK;
-    gri_pop(g, mark);
-    for (int i = 0; i < n_outputs; i++) results[i] = gri_invalid(g);
+    const gr_status status = climb_from(&c, n_outputs, outputs, n_inputs, inputs, tangents, results);
+    if (status == GR_OK) climb_end(&c);
+    for (int i = 0; i < n_outputs && status != GR_OK; i++) results[i] = gri_invalid(g);
     return status;
+}
+
+gr_status gri_make_tangents(const char *what, gr_tensor y, int n_inputs, const gr_tensor *inputs,
+                            const gr_tensor *tangents, gri_tangents *made)
+{
+    climb c = {.g = y.graph, .what = what, .keep = true};
+    const gr_status status = climb_from(&c, 1, &y, n_inputs, inputs, tangents, NULL);
+    if (status != GR_OK) return status;
+    *made = (gri_tangents){.g = c.g,
+                           .first = c.first,
+                           .top = c.top,
+                           .kept_top = c.kept_top,
+                           .step = c.tangent,
+                           .kept = c.kept_tangent};
+    c.tangent = c.kept_tangent = NULL;
+    climb_end(&c);
+    return GR_OK;
+}
+
+void gri_free_tangents(gri_tangents *t)
+{
+    climb c = {.g = t->g,
+               .first = t->first,
+               .top = t->top,
+               .kept_top = t->kept_top,
+               .tangent = t->step,
+               .kept_tangent = t->kept};
+    climb_end(&c);
 }

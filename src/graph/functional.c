@@ -1,7 +1,7 @@
 /*
  * Derivatives as functions: of recorded results, and of a function that is called at stand-ins for its inputs.
- * Composed of the two walks: a Hessian-vector product is the gradient of a recorded tangent, a Hessian the
- * Jacobian of a recorded gradient.
+ * Composed of the two walks: a Hessian is the Jacobian of a recorded gradient, a Hessian-vector product that is recorded
+ * the gradient of a recorded tangent. One that is not stands in hvp.c.
  *
  * Invariant: of a call that is not recorded nothing stays but its results.
  */
@@ -71,15 +71,92 @@ static gr_tensor finish_one(gr_graph *g, bool record, gri_mark mark, gr_tensor r
     return result;
 }
 
+/* ---- Stand-ins ---- */
+
+/* Stands for a tensor: the same value, and the end of every derivative inside. A function gets it for an input. */
+static gr_status argument_infer(const gr_call *c, gr_layout *out)
+{
+    const gr_array *x = c->in[0];
+    out->type = x->type;
+    out->ndim = x->ndim;
+    out->alias = 0;
+    out->offset = 0;
+    memcpy(out->dims, x->dims, (size_t)x->ndim * sizeof *x->dims);
+    memcpy(out->strides, x->strides, (size_t)x->ndim * sizeof *x->strides);
+    return GR_OK;
+}
+
+static gr_tensor argument_vjp(const gr_call *c, gr_tensor gy, int i)
+{
+    (void)c, (void)i;
+    return gy;
+}
+
+static const gr_op argument = {.name = "argument",
+                               .arity = 1,
+                               .strided = true,
+                               .formula = "y = x",
+                               .infer = argument_infer,
+                               .vjp = argument_vjp,
+                               .tangent = GR_TANGENT_SYMMETRIC};
+
+static bool requires_grad(gr_tensor t)
+{
+    const gri_node *node = t.graph ? node_of(t) : NULL;
+    return node && node->flags & GRI_REQUIRES_GRAD;
+}
+
 /* ---- Walks ---- */
 
-static gr_status hvp(const char *what, gr_tensor y, int n, const gr_tensor *inputs, const gr_tensor *vectors,
-                     bool record, gr_tensor *products)
+/* Stand-ins of the vectors that have a history, without it for now: the gradient is not to look at what they are made of,
+   which may be the inputs. */
+static gr_status hold(gr_graph *g, int n, const gr_tensor *vectors, gr_tensor *held)
+{
+    for (int i = 0; i < n; i++) {
+        held[i] = vectors[i];
+        if (vectors[i].graph != g || !requires_grad(vectors[i])) continue;
+        held[i] = gr_apply(g, &argument, 1, &vectors[i], NULL);
+        if (held[i].index == 0) return g->status;
+        gri_node *node = g->step.slot[held[i].index].node;
+        node->n_operands = 0;
+        node->flags |= GRI_REQUIRES_GRAD; /* what is made of it is recorded */
+    }
+    return GR_OK;
+}
+
+/* Gives them their history back. */
+static void let_go(gr_graph *g, int n, const gr_tensor *vectors, const gr_tensor *held, bool record)
+{
+    for (int i = 0; i < n; i++)
+        if (!gr_same(vectors[i], held[i])) g->step.slot[held[i].index].node->n_operands = record ? 1 : 0;
+}
+
+static gr_status gradient_of_tangent(const char *what, gr_tensor y, int n, const gr_tensor *inputs,
+                                     const gr_tensor *vectors, bool record, gr_tensor *products)
 {
     gr_tensor tangent;
     const gr_status status = gri_push_forward(what, 1, &y, n, inputs, vectors, true, &tangent);
     if (status != GR_OK) return status;
     return gri_grad(what, 1, &tangent, n, inputs, NULL, &(gr_grad_options){record, true}, products);
+}
+
+static gr_status hvp(const char *what, gr_tensor y, int n, const gr_tensor *inputs, const gr_tensor *vectors,
+                     bool record, gr_tensor *products)
+{
+    gr_graph *g = y.graph;
+    bool made = false;
+    gr_status status = record ? GR_OK : gri_push_hvp(what, y, n, inputs, vectors, products, &made);
+    if (status != GR_OK || made) return status;
+    const size_t bytes = (size_t)n * sizeof(gr_tensor);
+    gr_tensor few[GRI_FEW], *held = n > GRI_FEW ? gri_alloc(&g->memory, bytes) : few;
+    if (!held) return gri_fail_memory(g, what, bytes);
+    status = hold(g, n, vectors, held);
+    if (status == GR_OK) {
+        status = gradient_of_tangent(what, y, n, inputs, held, record, products);
+        let_go(g, n, vectors, held, record);
+    }
+    if (held != few) gri_free(&g->memory, held, bytes);
+    return status;
 }
 
 static gr_status check_scalar(gr_graph *g, const char *what, const gri_node *y)
@@ -163,9 +240,13 @@ static gr_tensor parts(const assembly *a, int64_t n)
     return result;
 }
 
-/* d y / d x, recorded or not; whatever is built stays on the step stack. */
-static gr_tensor jacobian(const char *what, gr_tensor y, gr_tensor x, bool record)
+/* A matrix of derivatives of y by a, or by a and b, recorded or not; whatever is built stays on the step stack. */
+typedef gr_tensor derivative(const char *what, gr_tensor y, gr_tensor a, gr_tensor b, bool record);
+
+/* d y / d x. */
+static gr_tensor jacobian(const char *what, gr_tensor y, gr_tensor x, gr_tensor unused, bool record)
 {
+    (void)unused;
     gr_graph *g = y.graph;
     gr_shape shape;
     int64_t count;
@@ -202,11 +283,12 @@ static gr_tensor hessian(const char *what, gr_tensor y, gr_tensor a, gr_tensor b
     const gri_node *by_b = by_a ? gri_resolve_input(g, what, 1, b) : NULL;
     if (!by_b || joined_shape(g, what, by_a, by_b, &shape, &count) != GR_OK) return gri_invalid(g);
     const gr_tensor first = gradient(what, y, a);
-    return first.index ? jacobian(what, first, b, record) : first;
+    return first.index ? jacobian(what, first, b, b, record) : first;
 }
 
-static gr_tensor hessian_diagonal(const char *what, gr_tensor y, gr_tensor x, bool record)
+static gr_tensor hessian_diagonal(const char *what, gr_tensor y, gr_tensor x, gr_tensor unused, bool record)
 {
+    (void)unused;
     gr_graph *g = y.graph;
     const gri_node *by = gri_resolve_input(g, what, 0, x);
     const gr_tensor first = by ? gradient(what, y, x) : gri_invalid(g);
@@ -269,61 +351,22 @@ gr_status gr_hvp(gr_tensor y, int n_inputs, const gr_tensor *inputs, const gr_te
     return finish(g, g->recording, mark, status, n_inputs, products);
 }
 
-/* Whether a call that returns one tensor can begin. */
-static bool can_begin(gr_tensor y) { return y.graph && y.graph->status == GR_OK; }
-
-gr_tensor gr_jacobian(gr_tensor y, gr_tensor x)
+static gr_tensor of_result(const char *what, derivative *make, gr_tensor y, gr_tensor a, gr_tensor b)
 {
     gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
+    if (!g || g->status != GR_OK) return gri_invalid(g);
     const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, jacobian("jacobian", y, x, g->recording));
+    return finish_one(g, g->recording, mark, make(what, y, a, b, g->recording));
 }
 
-gr_tensor gr_hessian(gr_tensor y, gr_tensor a, gr_tensor b)
-{
-    gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
-    const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, hessian("hessian", y, a, b, g->recording));
-}
-
+gr_tensor gr_jacobian(gr_tensor y, gr_tensor x) { return of_result("jacobian", jacobian, y, x, x); }
+gr_tensor gr_hessian(gr_tensor y, gr_tensor a, gr_tensor b) { return of_result("hessian", hessian, y, a, b); }
 gr_tensor gr_hessian_diagonal(gr_tensor y, gr_tensor x)
 {
-    gr_graph *g = y.graph;
-    if (!can_begin(y)) return gri_invalid(g);
-    const gri_mark mark = gri_mark_here(g);
-    return finish_one(g, g->recording, mark, hessian_diagonal("hessian_diagonal", y, x, g->recording));
+    return of_result("hessian_diagonal", hessian_diagonal, y, x, x);
 }
 
 /* ---- Of a function ---- */
-
-/* What a function gets in the place of an input: the same value, and the end of every derivative inside. */
-static gr_status argument_infer(const gr_call *c, gr_layout *out)
-{
-    const gr_array *x = c->in[0];
-    out->type = x->type;
-    out->ndim = x->ndim;
-    out->alias = 0;
-    out->offset = 0;
-    memcpy(out->dims, x->dims, (size_t)x->ndim * sizeof *x->dims);
-    memcpy(out->strides, x->strides, (size_t)x->ndim * sizeof *x->strides);
-    return GR_OK;
-}
-
-static gr_tensor argument_vjp(const gr_call *c, gr_tensor gy, int i)
-{
-    (void)c, (void)i;
-    return gy;
-}
-
-static const gr_op argument = {.name = "argument",
-                               .arity = 1,
-                               .strided = true,
-                               .formula = "y = x",
-                               .infer = argument_infer,
-                               .vjp = argument_vjp,
-                               .tangent = GR_TANGENT_SYMMETRIC};
 
 /* A function that is being differentiated. The lists have room for a handle per input and one more. */
 typedef struct evaluation {
@@ -357,9 +400,9 @@ static gr_status make_arguments(evaluation *e, const gr_tensor *inputs, const gr
     gr_graph *g = e->g;
     for (int i = 0; i < e->n; i++) {
         if (inputs[i].graph && inputs[i].graph != g)
-            return gri_fail(g, GR_ERR_GRAPH, "%s: input %d belongs to another graph", e->what, i + 1);
+            return gri_fail(g, GR_ERR_GRAPH, "%s: inputs[%d] belongs to another graph", e->what, i);
         if (!inputs[i].graph || inputs[i].index == 0)
-            return gri_fail(g, GR_ERR_HANDLE, "%s: input %d is an invalid handle", e->what, i + 1);
+            return gri_fail(g, GR_ERR_HANDLE, "%s: inputs[%d] is an invalid handle", e->what, i);
         const gri_node *input = gri_resolve(inputs[i], e->what);
         if (!input) return g->status;
         e->arguments[i] = inputs[i];
@@ -390,12 +433,6 @@ static gr_status call(evaluation *e, gr_function f, void *user)
     const gri_node *y = node_of(e->y);
     if (gr_type_is_float(y->array.type)) return GR_OK;
     return gri_fail_about(g, GR_ERR_TYPE, y, "%s: the function returned what has no derivative", e->what);
-}
-
-static bool requires_grad(gr_tensor t)
-{
-    const gri_node *node = t.graph ? node_of(t) : NULL;
-    return node && node->flags & GRI_REQUIRES_GRAD;
 }
 
 /* Whether what was made since the mark, or a tangent, depends on something older that requires a gradient. */
@@ -553,50 +590,42 @@ static gr_tensor argument_of(const evaluation *e, int by)
 {
     gr_graph *g = e->g;
     if (by < 0 || by >= e->n) {
-        gri_fail(g, GR_ERR_ARGUMENT, "%s: by input %d of %d: the first is 0", e->what, by, e->n);
+        gri_fail(g, GR_ERR_ARGUMENT, "%s: by inputs[%d], but there are %d inputs", e->what, by, e->n);
         return gri_invalid(g);
     }
     const gri_node *node = node_of(e->arguments[by]);
     if (node && gr_type_is_float(node->array.type)) return e->arguments[by];
-    if (node) gri_fail_about(g, GR_ERR_TYPE, node, "%s: input %d has no derivative", e->what, by);
+    if (node) gri_fail_about(g, GR_ERR_TYPE, node, "%s: inputs[%d] has no derivative", e->what, by);
     return gri_invalid(g);
+}
+
+static gr_tensor of_function(const char *what, derivative *make, gr_graph *g, gr_function f, int n_inputs,
+                             const gr_tensor *inputs, void *user, int a, int b, gr_tensor *value)
+{
+    evaluation e;
+    gr_tensor result = gri_invalid(g);
+    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
+        const gr_tensor by_a = argument_of(&e, a), by_b = by_a.index ? argument_of(&e, b) : by_a;
+        if (by_b.index) result = make(what, e.y, by_a, by_b, e.record);
+    }
+    return end_one(&e, result, value);
 }
 
 gr_tensor gr_function_jacobian(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user,
                                int by, gr_tensor *value)
 {
-    static const char what[] = "function_jacobian";
-    evaluation e;
-    gr_tensor result = gri_invalid(g);
-    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor x = argument_of(&e, by);
-        if (x.index) result = jacobian(what, e.y, x, e.record);
-    }
-    return end_one(&e, result, value);
+    return of_function("function_jacobian", jacobian, g, f, n_inputs, inputs, user, by, by, value);
 }
 
 gr_tensor gr_function_hessian(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs, void *user,
                               int a, int b, gr_tensor *value)
 {
-    static const char what[] = "function_hessian";
-    evaluation e;
-    gr_tensor result = gri_invalid(g);
-    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor by_a = argument_of(&e, a), by_b = by_a.index ? argument_of(&e, b) : by_a;
-        if (by_b.index) result = hessian(what, e.y, by_a, by_b, e.record);
-    }
-    return end_one(&e, result, value);
+    return of_function("function_hessian", hessian, g, f, n_inputs, inputs, user, a, b, value);
 }
 
 gr_tensor gr_function_hessian_diagonal(gr_graph *g, gr_function f, int n_inputs, const gr_tensor *inputs,
                                        void *user, int by, gr_tensor *value)
 {
-    static const char what[] = "function_hessian_diagonal";
-    evaluation e;
-    gr_tensor result = gri_invalid(g);
-    if (begin(&e, what, g, f, n_inputs, inputs, user, NULL) == GR_OK) {
-        const gr_tensor x = argument_of(&e, by);
-        if (x.index) result = hessian_diagonal(what, e.y, x, e.record);
-    }
-    return end_one(&e, result, value);
+    return of_function("function_hessian_diagonal", hessian_diagonal, g, f, n_inputs, inputs, user, by, by,
+                       value);
 }

@@ -148,9 +148,9 @@ static gr_status check_survivors(gr_graph *g, int n, const gr_tensor *survivors)
         const gr_tensor t = survivors[i];
         if (t.graph == g && t.index == 0 && g->status != GR_OK) continue;
         if (t.index == 0 || !t.graph)
-            status = gri_fail(g, GR_ERR_HANDLE, "scope_end: survivor %d is an invalid handle", i + 1);
+            status = gri_fail(g, GR_ERR_HANDLE, "scope_end: survivors[%d] is an invalid handle", i);
         else if (t.graph != g)
-            status = gri_fail(g, GR_ERR_GRAPH, "scope_end: survivor %d belongs to another graph", i + 1);
+            status = gri_fail(g, GR_ERR_GRAPH, "scope_end: survivors[%d] belongs to another graph", i);
         else if (!gri_resolve(t, "scope_end"))
             status = g->status;
     }

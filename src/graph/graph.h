@@ -46,7 +46,8 @@ enum {
     GRI_RETAIN_GRAD = 1 << 4, /* gr_backward keeps the gradient although it is interior */
     GRI_RELEASED = 1 << 5,    /* its history was walked without retain */
     GRI_HOOKED = 1 << 6,      /* there are hooks on its gradient: see hooks.c */
-    GRI_MODEL_STATE = 1 << 7  /* a kept constant that is saved with the parameters */
+    GRI_MODEL_STATE = 1 << 7, /* a kept constant that is saved with the parameters */
+    GRI_RERUN = 1 << 8        /* its rule reads more than its operands: see checkpoint.c */
 };
 
 typedef struct gri_node {
@@ -267,8 +268,6 @@ void gri_buffer_release(gr_graph *g, gri_buffer *buffer);
 /* What a new node is to be. */
 typedef struct gri_recipe {
     const gr_op *op;
-    gr_type type;
-    int ndim;
     const int64_t *dims;
     const int64_t *strides; /* NULL: row-major */
     int64_t count;
@@ -276,7 +275,9 @@ typedef struct gri_recipe {
     size_t attribute_bytes;
     gri_buffer *buffer; /* shared; gets one more reference. NULL: new elements */
     void *data;         /* with buffer: the first element */
+    gr_type type;
     uint32_t flags;
+    int ndim;
     bool in_buffer; /* new elements never inside the record */
 } gri_recipe;
 

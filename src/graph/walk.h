@@ -103,7 +103,7 @@ static inline gr_status gri_check_tidy(gr_graph *g, const char *what, const gr_o
    Else the sum is a kept node, formed in place where it is nobody else's. */
 gr_status gri_add_to(gr_graph *g, bool record, uint32_t *sum, const gri_node *part);
 
-/* The node of input number i + 1; NULL, and the error set, if there is none or if it requires no gradient. */
+/* The node of inputs[i]; NULL, and the error set, if there is none or if it requires no gradient. */
 gri_node *gri_resolve_input(gr_graph *g, const char *what, int i, gr_tensor input);
 /* The same for an output, which must be a float. */
 gri_node *gri_resolve_output(gr_graph *g, const char *what, int i, gr_tensor output);
@@ -142,5 +142,35 @@ gr_status gri_single_walk(struct walk *w, gri_running_call *r, gr_tensor cotange
 gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *outputs, int n_inputs,
                            const gr_tensor *inputs, const gr_tensor *tangents, bool record,
                            gr_tensor *results);
+
+/* The tangents of all that lies between inputs and a result: indices of nodes, 0 for zero. */
+typedef struct gri_tangents {
+    gr_graph *g;
+    uint32_t first, top, kept_top;
+    uint32_t *step, *kept; /* of the step nodes in [first, top), and of the kept ones below kept_top */
+} gri_tangents;
+/* Not recorded. To be freed if it succeeds; then what was made on the step stack is to be popped. */
+gr_status gri_make_tangents(const char *what, gr_tensor y, int n_inputs, const gr_tensor *inputs,
+                            const gr_tensor *tangents, gri_tangents *made);
+void gri_free_tangents(gri_tangents *t);
+/* The tangent of a node; NULL: zero. */
+static inline const gri_node *gri_tangent_of(const gri_tangents *t, uint32_t index)
+{
+    uint32_t tangent = 0;
+    if (index & GRI_KEPT)
+        tangent = (index & ~GRI_KEPT) < t->kept_top ? t->kept[index & ~GRI_KEPT] : 0;
+    else if (index >= t->first && index < t->top)
+        tangent = t->step[index - t->first];
+    if (!tangent) return NULL;
+    return tangent & GRI_KEPT ? gri_kept_node(t->g, tangent) : t->g->step.slot[tangent].node;
+}
+
+/* ---- hvp.c ---- */
+
+/* products[i] = sum_j d2 y / d inputs[i] d inputs[j] . vectors[j] for a y of one element, not recorded: step tensors, with
+   others below them, which the caller pops (settle in functional.c); a vector left unset is zero. Only where *made is set: else something is in the way that has to be done by two walks, one
+   after the other. On error nothing is left behind, and the products are invalid. */
+gr_status gri_push_hvp(const char *what, gr_tensor y, int n, const gr_tensor *inputs,
+                       const gr_tensor *vectors, gr_tensor *products, bool *made);
 
 #endif

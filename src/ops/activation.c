@@ -9,8 +9,8 @@
 /* ---- With corners ---- */
 
 /* NaN passes. */
-GRI_UNARY(relu, "y = max(x, 0)", x <= 0 ? 0 : x,
-          gr_where(gr_less_equal(y, gri_zero_like(y)), gri_zero_like(y), gy), y <= 0 ? 0 : g)
+GRI_STRAIGHT(relu, "y = max(x, 0)", x <= 0 ? 0 : x,
+             gr_where(gr_less_equal(y, gri_zero_like(y)), gri_zero_like(y), gy), y <= 0 ? 0 : g)
 
 /* The slope of what is straight on both sides of 0: `right` where x > 0, else `left`. */
 static gr_tensor two_slopes(gr_tensor x, double right, double left)
@@ -31,7 +31,8 @@ static gr_status leaky_relu_infer(const gr_call *c, gr_layout *out)
 #define LEAKY(T)      GRI_EITHER(x > 0, x, SLOPE(T) * x)
 #define PULL_LEAKY(T) GRI_EITHER(x > 0, g, GRI_CHAIN_MUL(g, SLOPE(T)))
 GRI_UNARY_WITH(leaky_relu, double, "y = x where x > 0, else slope x", leaky_relu_infer, LEAKY,
-               gr_chain_mul(gy, two_slopes(x, 1, *(const double *)c->attributes)), PULL_LEAKY)
+               gr_chain_mul(gy, two_slopes(x, 1, *(const double *)c->attributes)), PULL_LEAKY,
+               .straight = true)
 gr_tensor gr_leaky_relu_with(gr_tensor x, double slope) { return gri_apply1(&gri_op_leaky_relu, x, &slope); }
 gr_tensor gr_leaky_relu(gr_tensor x) { return gr_leaky_relu_with(x, 0.01); }
 
@@ -42,8 +43,8 @@ static gr_tensor hardsigmoid_rule(gr_tensor gy, gr_tensor x)
     const gr_tensor flat = gr_greater_equal(gr_abs(x), gr_scalar(x.graph, gr_type_of(x), 3));
     return gr_where(flat, gri_zero_like(gy), gr_scale(gy, 1.0 / 6));
 }
-GRI_UNARY(hardsigmoid, "y = min(max(x + 3, 0), 6) / 6", HARDSIGMOID, hardsigmoid_rule(gy, x),
-          fabs(x) >= 3 ? 0 : g * GRI_LIKE(g, 1.0 / 6))
+GRI_STRAIGHT(hardsigmoid, "y = min(max(x + 3, 0), 6) / 6", HARDSIGMOID, hardsigmoid_rule(gy, x),
+             fabs(x) >= 3 ? 0 : g * GRI_LIKE(g, 1.0 / 6))
 
 /* ---- Exponential units: elu, celu and selu, which differ in their numbers ---- */
 
@@ -78,7 +79,7 @@ static gr_tensor exponential_unit_slope(const gr_call *c)
 #define PULL_UNIT(T)   GRI_CHAIN_MUL(g, UNIT_SLOPE(T))
 #define EXPONENTIAL(NAME, FORMULA)                                                      \
     GRI_UNARY_WITH(NAME, exponential_unit, FORMULA, exponential_unit_infer, UNIT_VALUE, \
-                   gr_chain_mul(gy, exponential_unit_slope(c)), PULL_UNIT)
+                   gr_chain_mul(gy, exponential_unit_slope(c)), PULL_UNIT, .straight = false)
 
 EXPONENTIAL(elu, "y = x where x > 0, else alpha (e^x - 1)")
 gr_tensor gr_elu_with(gr_tensor x, double alpha)
@@ -105,10 +106,12 @@ gr_tensor gr_selu(gr_tensor x)
 
 /* 1/(1 + e^-|x|) is sigmoid(|x|), and e^-|x| times that is sigmoid(-|x|): nothing overflows. */
 #define SIGMOID (GRI_EITHER(x < 0, exp(-fabs(x)), GRI_LIKE(x, 1.0)) / (1 + exp(-fabs(x))))
-GRI_UNARY(sigmoid, "y = 1 / (1 + e^-x)", SIGMOID, gr_chain_mul(gy, gr_mul(y, gr_add_scalar(gr_neg(y), 1))),
-          GRI_CHAIN_MUL(g, y *(1 - y)))
-GRI_UNARY(softplus, "y = ln(1 + e^x)", (x > 0 ? x : 0) + log1p(exp(-fabs(x))),
-          gr_chain_mul(gy, gr_sigmoid(x)), GRI_CHAIN_MUL(g, SIGMOID))
+GRI_CURVED(sigmoid, "y = 1 / (1 + e^-x)", SIGMOID, gr_chain_mul(gy, gr_mul(y, gr_add_scalar(gr_neg(y), 1))),
+           GRI_CHAIN_MUL(g, y *(1 - y)),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, y *(1 - y)), 1 - 2 * y)))
+GRI_CURVED(softplus, "y = ln(1 + e^x)", (x > 0 ? x : 0) + log1p(exp(-fabs(x))),
+           gr_chain_mul(gy, gr_sigmoid(x)), GRI_CHAIN_MUL(g, SIGMOID),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, SIGMOID *(1 - SIGMOID))))
 
 /* A primitive because 1/d - |x|/d^2, which the rules of a quotient make of its slope, cancels far out. d = 1 + |x|. */
 static gr_tensor softsign_slope(gr_tensor gy, gr_tensor x)

@@ -150,7 +150,8 @@ const gr_op gri_op_where = {.name = "where",
                             .infer = where_infer,
                             .forward = where_forward,
                             .vjp = where_vjp,
-                            .tangent = GR_TANGENT_SYMMETRIC};
+                            .tangent = GR_TANGENT_SYMMETRIC,
+                            .straight = true};
 
 gr_tensor gr_where(gr_tensor mask, gr_tensor a, gr_tensor b)
 {

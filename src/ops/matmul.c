@@ -31,8 +31,9 @@ static gr_status matmul_infer(const gr_call *c, gr_layout *out)
     return GR_OK;
 }
 
-/* y = a b: of two-dimensional matrices, or of stacks of them whose leading axes broadcast to y's. */
-static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b, const gr_array *y)
+/* y = a b, or y += a b: of two-dimensional matrices, or of stacks of them whose leading axes broadcast to y's. */
+static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b, const gr_array *y,
+                          bool accumulate)
 {
     if (y->count == 0) return GR_OK;
     const gr_graph *g = c->graph;
@@ -44,7 +45,8 @@ static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b
                         .b_row = b->strides[b->ndim - 2],
                         .b_col = b->strides[b->ndim - 1],
                         .c_row = y->dims[y->ndim - 1],
-                        .c_col = 1};
+                        .c_col = 1,
+                        .accumulate = accumulate};
     const bool is_f32 = y->type == GR_F32;
     const size_t bytes = is_f32 ? gri_gemm_workspace_f32(g->isa, &p) : gri_gemm_workspace_f64(g->isa, &p);
     void *workspace = NULL;
@@ -63,7 +65,7 @@ static gr_status multiply(const gr_call *c, const gr_array *a, const gr_array *b
     return GR_OK;
 }
 
-static gr_status matmul_forward(const gr_call *c) { return multiply(c, c->in[0], c->in[1], c->out); }
+static gr_status matmul_forward(const gr_call *c) { return multiply(c, c->in[0], c->in[1], c->out, false); }
 
 /* An array with its last two axes swapped. */
 typedef struct transposed {
@@ -85,15 +87,36 @@ static const gr_array *transpose(transposed *t, const gr_array *a)
     return &t->array;
 }
 
-/* The rule below without its views. Not where the operand's stack was broadcast: that needs a sum. */
-static bool matmul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+/* Whether operand i, of the shape of `to`, has all the matrices of gy's stack. Not where they were broadcast: that needs
+   a sum. */
+static bool has_whole_stack(const gr_array *gy, const gr_array *to)
 {
     if (to->ndim != gy->ndim) return false;
     for (int axis = 0; axis < to->ndim - 2; axis++)
         if (to->dims[axis] != gy->dims[axis]) return false;
+    return true;
+}
+
+/* gy B' for operand 0, A' gy for operand 1, with `other` the other one. */
+static bool pull_by(const gr_call *c, const gr_array *gy, const gr_array *other, int i, const gr_array *to,
+                    bool accumulate)
+{
     transposed t;
-    if (i == 0) return multiply(c, gy, transpose(&t, c->in[1]), to) == GR_OK;
-    return multiply(c, transpose(&t, c->in[0]), gy, to) == GR_OK;
+    if (i == 0) return multiply(c, gy, transpose(&t, other), to, accumulate) == GR_OK;
+    return multiply(c, transpose(&t, other), gy, to, accumulate) == GR_OK;
+}
+
+/* The rule below without its views. */
+static bool matmul_pull(const gr_call *c, const gr_array *gy, int i, const gr_array *to)
+{
+    return has_whole_stack(gy, to) && pull_by(c, gy, c->in[1 - i], i, to, false);
+}
+
+static bool matmul_pull_tangent(const gr_call *c, const gr_moving *m, int i, const gr_array *to)
+{
+    const gr_array *other = m->in_tangents[1 - i];
+    if (!has_whole_stack(m->gy, to) || !other || !pull_by(c, m->gy, other, i, to, false)) return false;
+    return !m->gy_tangent || pull_by(c, m->gy_tangent, c->in[1 - i], i, to, true);
 }
 
 /* Y = A B: gA = gY B', gB = A' gY. What batches repeated is summed by the engine. */
@@ -114,6 +137,7 @@ const gr_op gri_op_matmul = {.name = "matmul",
                              .forward = matmul_forward,
                              .vjp = matmul_vjp,
                              .pull = matmul_pull,
+                             .pull_tangent = matmul_pull_tangent,
                              .tangent = GR_TANGENT_LINEAR,
                              .flops = matmul_flops};
 

@@ -39,6 +39,16 @@ static inline bool gri_map_pull(const gr_call *c, gri_loop *f32, gri_loop *f64, 
     return true;
 }
 
+/* For a pull_tangent: a tangent that is not there as the number 0, which broadcasts. */
+static inline const gr_array *gri_or_zero(const gr_array *tangent, gr_type type)
+{
+    static const double zero; /* all bits 0: in f32, too */
+    static const gr_array zeros[] = {
+        [GR_F32] = {.data = (void *)(uintptr_t)&zero, .count = 1, .type = GR_F32},
+        [GR_F64] = {.data = (void *)(uintptr_t)&zero, .count = 1, .type = GR_F64}};
+    return tangent ? tangent : &zeros[type];
+}
+
 /* Infers an elementwise operation that is defined for float only. */
 static inline gr_status gri_infer_float_broadcast(const gr_call *c, gr_layout *out)
 {
@@ -197,27 +207,78 @@ static inline double gri_either_f64(bool c, double a, double b) { return c ? a :
         return gri_map_pull(c, NAME##_pull_f32, NAME##_pull_f64, to, 3, in);                 \
     }
 
+/* How that contribution moves: PULL of the tangent of g, and BEND, what PULL of g does when x moves by dx, in the scalars
+   g, x, y and dx. */
+#define GRI_TURN1_STEP(T, PULL, BEND, I, STRIDE)                                       \
+    {                                                                                  \
+        const T x = x_[I * STRIDE(3)], y = y_[I * STRIDE(4)], dx = dx_[I * STRIDE(5)]; \
+        T part;                                                                        \
+        (void)x, (void)y;                                                              \
+        {                                                                              \
+            const T g = dg_[I * STRIDE(2)];                                            \
+            part = PULL;                                                               \
+        }                                                                              \
+        const T g = g_[I * STRIDE(1)];                                                 \
+        to_[I * STRIDE(0)] = part + BEND;                                              \
+    }
+#define GRI_UNIT(K)   1
+#define GRI_STRIDE(K) s[K]
+#define GRI_TURN1_LOOP(NAME, T, PULL, BEND)                                                          \
+    static void NAME(int64_t n, void *const *p, const int64_t *s, const void *parameter)             \
+    {                                                                                                \
+        T *restrict to_ = p[0];                                                                      \
+        const T *restrict g_ = p[1], *restrict dg_ = p[2], *restrict x_ = p[3], *restrict y_ = p[4], \
+                          *restrict dx_ = p[5];                                                      \
+        (void)parameter;                                                                             \
+        if (s[0] == 1 && s[1] == 1 && s[2] == 1 && s[3] == 1 && s[4] == 1 && s[5] == 1) {            \
+            for (int64_t i_ = 0; i_ < n; i_++) GRI_TURN1_STEP(T, PULL, BEND, i_, GRI_UNIT)           \
+            return;                                                                                  \
+        }                                                                                            \
+        for (int64_t i_ = 0; i_ < n; i_++) GRI_TURN1_STEP(T, PULL, BEND, i_, GRI_STRIDE)             \
+    }
+
+#define GRI_TURN1(NAME, PULL, BEND)                                                                  \
+    GRI_TURN1_LOOP(NAME##_turn_f32, float, PULL, BEND)                                               \
+    GRI_TURN1_LOOP(NAME##_turn_f64, double, PULL, BEND)                                              \
+    static bool NAME##_pull_tangent(const gr_call *c, const gr_moving *m, int i, const gr_array *to) \
+    {                                                                                                \
+        const gr_array *const in[] = {m->gy, gri_or_zero(m->gy_tangent, to->type), c->in[0], c->out, \
+                                      m->in_tangents[0]};                                            \
+        (void)i;                                                                                     \
+        return gri_map_pull(c, NAME##_turn_f32, NAME##_turn_f64, to, 5, in);                         \
+    }
+
 /* A whole elementwise primitive gr_<name>(x) for f32 and f64: formula as text, value as an expression of x,
-   rule, fast path. */
-#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL)           \
-    GRI_FORWARD1(NAME, EXPRESSION)                                 \
-    GRI_RULE1(NAME, RULE)                                          \
-    GRI_PULL1(NAME, PULL)                                          \
-    const gr_op gri_op_##NAME = {.name = #NAME,                    \
-                                 .arity = 1,                       \
-                                 .strided = true,                  \
-                                 .formula = FORMULA,               \
-                                 .infer = gri_infer_float,         \
-                                 .forward = NAME##_forward,        \
-                                 .vjp = NAME##_vjp,                \
-                                 .pull = NAME##_pull,              \
-                                 .tangent = GR_TANGENT_SYMMETRIC}; \
+   rule, fast path. More fields of the descriptor go to the end. */
+#define GRI_UNARY_AND(NAME, FORMULA, EXPRESSION, RULE, PULL, ...) \
+    GRI_FORWARD1(NAME, EXPRESSION)                                \
+    GRI_RULE1(NAME, RULE)                                         \
+    GRI_PULL1(NAME, PULL)                                         \
+    const gr_op gri_op_##NAME = {.name = #NAME,                   \
+                                 .arity = 1,                      \
+                                 .strided = true,                 \
+                                 .formula = FORMULA,              \
+                                 .infer = gri_infer_float,        \
+                                 .forward = NAME##_forward,       \
+                                 .vjp = NAME##_vjp,               \
+                                 .pull = NAME##_pull,             \
+                                 .tangent = GR_TANGENT_SYMMETRIC, \
+                                 __VA_ARGS__};                    \
     gr_tensor gr_##NAME(gr_tensor x) { return gri_apply1(&gri_op_##NAME, x, NULL); }
 
-/* The same with attributes: value and fast path are macros of the type of the loop, EXPRESSION(T) and PULL(T), which find
+/* One that says nothing of how it moves, one that says it by BEND, and one that is straight but at kinks. */
+#define GRI_UNARY(NAME, FORMULA, EXPRESSION, RULE, PULL) \
+    GRI_UNARY_AND(NAME, FORMULA, EXPRESSION, RULE, PULL, .pull_tangent = NULL)
+#define GRI_CURVED(NAME, FORMULA, EXPRESSION, RULE, PULL, BEND) \
+    GRI_TURN1(NAME, PULL, BEND)                                 \
+    GRI_UNARY_AND(NAME, FORMULA, EXPRESSION, RULE, PULL, .pull_tangent = NAME##_pull_tangent)
+#define GRI_STRAIGHT(NAME, FORMULA, EXPRESSION, RULE, PULL) \
+    GRI_UNARY_AND(NAME, FORMULA, EXPRESSION, RULE, PULL, .straight = true)
+
+/* GRI_UNARY_AND with attributes: value and fast path are macros of the type of the loop, EXPRESSION(T) and PULL(T), which find
    the attributes at `parameter`, the rule finds them in the call c. `infer` checks them. The public constructor is
    written by hand. */
-#define GRI_UNARY_WITH(NAME, ATTRIBUTES, FORMULA, INFER, EXPRESSION, RULE, PULL)             \
+#define GRI_UNARY_WITH(NAME, ATTRIBUTES, FORMULA, INFER, EXPRESSION, RULE, PULL, ...)        \
     GRI_LOOP1(NAME##_f32, float, float, EXPRESSION(float))                                   \
     GRI_LOOP1(NAME##_f64, double, double, EXPRESSION(double))                                \
     static gr_status NAME##_forward(const gr_call *c)                                        \
@@ -243,21 +304,26 @@ static inline double gri_either_f64(bool c, double a, double b) { return c ? a :
                                  .forward = NAME##_forward,                                  \
                                  .vjp = NAME##_vjp,                                          \
                                  .pull = NAME##_pull,                                        \
-                                 .tangent = GR_TANGENT_SYMMETRIC};
+                                 .tangent = GR_TANGENT_SYMMETRIC,                            \
+                                 __VA_ARGS__};
 
-/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64, without a fast path. */
-#define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \
-    GRI_FORWARD2(NAME, EXPRESSION)                                   \
-    GRI_RULE2(NAME, RULE_A, RULE_B)                                  \
-    const gr_op gri_op_##NAME = {.name = #NAME,                      \
-                                 .arity = 2,                         \
-                                 .strided = true,                    \
-                                 .infix = INFIX,                     \
-                                 .formula = FORMULA,                 \
-                                 .infer = gri_infer_float_broadcast, \
-                                 .forward = NAME##_forward,          \
-                                 .vjp = NAME##_vjp,                  \
-                                 .tangent = GR_TANGENT_SYMMETRIC};   \
+/* A whole elementwise broadcasting primitive gr_<name>(a, b) for f32 and f64. More fields of the descriptor go to the
+   end. */
+#define GRI_BINARY_AND(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B, ...) \
+    GRI_FORWARD2(NAME, EXPRESSION)                                            \
+    GRI_RULE2(NAME, RULE_A, RULE_B)                                           \
+    const gr_op gri_op_##NAME = {.name = #NAME,                               \
+                                 .arity = 2,                                  \
+                                 .strided = true,                             \
+                                 .infix = INFIX,                              \
+                                 .formula = FORMULA,                          \
+                                 .infer = gri_infer_float_broadcast,          \
+                                 .forward = NAME##_forward,                   \
+                                 .vjp = NAME##_vjp,                           \
+                                 .tangent = GR_TANGENT_SYMMETRIC,             \
+                                 __VA_ARGS__};                                \
     gr_tensor gr_##NAME(gr_tensor a, gr_tensor b) { return gri_apply2(&gri_op_##NAME, a, b, NULL); }
+#define GRI_BINARY(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B) \
+    GRI_BINARY_AND(NAME, INFIX, FORMULA, EXPRESSION, RULE_A, RULE_B, .pull = NULL)
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Functions, elementwise, of one operand and of two. Each line: formula, value, rule, and, for one operand, the rule
- * once more in the scalars g, x and y. Activation functions stand in activation.c.
+ * once more in the scalars g, x and y, and for GRI_CURVED how that moves with x, in these and dx. Activation functions stand in activation.c.
  *
  * What could be composed of others is here for its accuracy or its range, or, where the line says nothing, because one
  * pass with one record takes the place of several.
@@ -16,19 +16,27 @@
 
 /* ---- Exponentials, logarithms, roots ---- */
 
-GRI_UNARY(exp, "y = e^x", exp(x), gr_chain_mul(gy, y), GRI_CHAIN_MUL(g, y))
+GRI_CURVED(exp, "y = e^x", exp(x), gr_chain_mul(gy, y), GRI_CHAIN_MUL(g, y),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, y)))
 /* The slope is not taken as y + 1, which is 0 long before e^x is. */
-GRI_UNARY(expm1, "y = e^x - 1", expm1(x), gr_chain_mul(gy, gr_exp(x)), GRI_CHAIN_MUL(g, exp(x)))
-GRI_UNARY(log, "y = ln x", log(x), gr_chain_div(gy, x), GRI_CHAIN_DIV(g, x))
-GRI_UNARY(log1p, "y = ln(1 + x)", log1p(x), gr_chain_div(gy, gr_add_scalar(x, 1)), GRI_CHAIN_DIV(g, x + 1))
-GRI_UNARY(log2, "y = ln x / ln 2", log2(x), gr_chain_div(gr_scale(gy, INV_LN2), x),
-          GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN2), x))
-GRI_UNARY(log10, "y = ln x / ln 10", log10(x), gr_chain_div(gr_scale(gy, INV_LN10), x),
-          GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN10), x))
-GRI_UNARY(sqrt, "y = x^(1/2)", sqrt(x), gr_chain_div(gr_scale(gy, 0.5), y), GRI_CHAIN_DIV(g / 2, y))
+GRI_CURVED(expm1, "y = e^x - 1", expm1(x), gr_chain_mul(gy, gr_exp(x)), GRI_CHAIN_MUL(g, exp(x)),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, exp(x))))
+GRI_CURVED(log, "y = ln x", log(x), gr_chain_div(gy, x), GRI_CHAIN_DIV(g, x),
+           -GRI_CHAIN_DIV(GRI_CHAIN_MUL(dx, GRI_CHAIN_DIV(g, x)), x))
+GRI_CURVED(log1p, "y = ln(1 + x)", log1p(x), gr_chain_div(gy, gr_add_scalar(x, 1)), GRI_CHAIN_DIV(g, x + 1),
+           -GRI_CHAIN_DIV(GRI_CHAIN_MUL(dx, GRI_CHAIN_DIV(g, x + 1)), x + 1))
+GRI_CURVED(log2, "y = ln x / ln 2", log2(x), gr_chain_div(gr_scale(gy, INV_LN2), x),
+           GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN2), x),
+           -GRI_CHAIN_DIV(GRI_CHAIN_MUL(dx, GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN2), x)), x))
+GRI_CURVED(log10, "y = ln x / ln 10", log10(x), gr_chain_div(gr_scale(gy, INV_LN10), x),
+           GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN10), x),
+           -GRI_CHAIN_DIV(GRI_CHAIN_MUL(dx, GRI_CHAIN_DIV(g *GRI_LIKE(g, INV_LN10), x)), x))
+GRI_CURVED(sqrt, "y = x^(1/2)", sqrt(x), gr_chain_div(gr_scale(gy, 0.5), y), GRI_CHAIN_DIV(g / 2, y),
+           -GRI_CHAIN_DIV(GRI_CHAIN_MUL(GRI_CHAIN_DIV(dx / 2, y), GRI_CHAIN_DIV(g / 2, y)), y))
 GRI_UNARY(rsqrt, "y = x^(-1/2)", 1 / sqrt(x), gr_chain_div(gr_chain_mul(gr_scale(gy, -0.5), y), x),
           GRI_CHAIN_DIV(GRI_CHAIN_MUL(g / -2, y), x))
-GRI_UNARY(reciprocal, "y = 1 / x", 1 / x, gr_neg(gr_chain_mul(gy, gr_square(y))), -GRI_CHAIN_MUL(g, y *y))
+GRI_CURVED(reciprocal, "y = 1 / x", 1 / x, gr_neg(gr_chain_mul(gy, gr_square(y))), -GRI_CHAIN_MUL(g, y *y),
+           2 * GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, y *y), y)))
 
 /* ln(e^a + e^b) without overflow. Its slopes are sigmoids of the difference of the operands; that of two equal
    infinities is taken as -inf or 0, for slopes of 0 (as of logsumexp) or one half (as of maximum). */
@@ -57,7 +65,8 @@ GRI_BINARY(log_loss, NULL, "y = -b ln a - (1 - b) ln(1 - a)", -(b *CUT(log(a)) +
 /* ln cosh x by a form that is exact near 0, and one that does not overflow. */
 #define LOG_COSH \
     (fabs(x) < 1 ? log1p(sinh(x) * sinh(x)) / 2 : fabs(x) - GRI_LIKE(x, LN2) + log1p(exp(-2 * fabs(x))))
-GRI_UNARY(log_cosh, "y = ln cosh x", LOG_COSH, gr_chain_mul(gy, gr_tanh(x)), GRI_CHAIN_MUL(g, tanh(x)))
+GRI_CURVED(log_cosh, "y = ln cosh x", LOG_COSH, gr_chain_mul(gy, gr_tanh(x)), GRI_CHAIN_MUL(g, tanh(x)),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, 1 - tanh(x) * tanh(x))))
 
 /* ---- Of angles, and hyperbolic ---- */
 
@@ -77,20 +86,25 @@ static gr_tensor acosh_divisor(gr_tensor x)
     return gr_mul(gr_sqrt(gr_add_scalar(x, -1)), gr_sqrt(gr_add_scalar(x, 1)));
 }
 
-GRI_UNARY(sin, "y = sin x", sin(x), gr_chain_mul(gy, gr_cos(x)), GRI_CHAIN_MUL(g, cos(x)))
-GRI_UNARY(cos, "y = cos x", cos(x), gr_neg(gr_chain_mul(gy, gr_sin(x))), -GRI_CHAIN_MUL(g, sin(x)))
-GRI_UNARY(tan, "y = tan x", tan(x), gr_chain_mul(gy, gr_add_scalar(gr_square(y), 1)),
-          GRI_CHAIN_MUL(g, 1 + y * y))
+GRI_CURVED(sin, "y = sin x", sin(x), gr_chain_mul(gy, gr_cos(x)), GRI_CHAIN_MUL(g, cos(x)),
+           -GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, y)))
+GRI_CURVED(cos, "y = cos x", cos(x), gr_neg(gr_chain_mul(gy, gr_sin(x))), -GRI_CHAIN_MUL(g, sin(x)),
+           -GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, y)))
+GRI_CURVED(tan, "y = tan x", tan(x), gr_chain_mul(gy, gr_add_scalar(gr_square(y), 1)),
+           GRI_CHAIN_MUL(g, 1 + y * y), 2 * GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, 1 + y * y), y)))
 GRI_UNARY(asin, "y = arcsin x", asin(x), gr_chain_div(gy, gr_sqrt(one_less_square(x))),
           GRI_CHAIN_DIV(g, sqrt(ONE_LESS_SQUARE)))
 GRI_UNARY(acos, "y = arccos x", acos(x), gr_neg(gr_chain_div(gy, gr_sqrt(one_less_square(x)))),
           -GRI_CHAIN_DIV(g, sqrt(ONE_LESS_SQUARE)))
-GRI_UNARY(atan, "y = arctan x", atan(x), gr_chain_div(gy, gr_add_scalar(gr_square(x), 1)),
-          GRI_CHAIN_DIV(g, 1 + x * x))
-GRI_UNARY(sinh, "y = sinh x", sinh(x), gr_chain_mul(gy, gr_cosh(x)), GRI_CHAIN_MUL(g, cosh(x)))
-GRI_UNARY(cosh, "y = cosh x", cosh(x), gr_chain_mul(gy, gr_sinh(x)), GRI_CHAIN_MUL(g, sinh(x)))
-GRI_UNARY(tanh, "y = tanh x", tanh(x), gr_chain_mul(gy, gr_add_scalar(gr_neg(gr_square(y)), 1)),
-          GRI_CHAIN_MUL(g, 1 - y * y))
+GRI_CURVED(atan, "y = arctan x", atan(x), gr_chain_div(gy, gr_add_scalar(gr_square(x), 1)),
+           GRI_CHAIN_DIV(g, 1 + x * x),
+           -2 * GRI_CHAIN_DIV(GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, x), GRI_CHAIN_DIV(g, 1 + x * x)), 1 + x * x))
+GRI_CURVED(sinh, "y = sinh x", sinh(x), gr_chain_mul(gy, gr_cosh(x)), GRI_CHAIN_MUL(g, cosh(x)),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, y)))
+GRI_CURVED(cosh, "y = cosh x", cosh(x), gr_chain_mul(gy, gr_sinh(x)), GRI_CHAIN_MUL(g, sinh(x)),
+           GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(dx, y)))
+GRI_CURVED(tanh, "y = tanh x", tanh(x), gr_chain_mul(gy, gr_add_scalar(gr_neg(gr_square(y)), 1)),
+           GRI_CHAIN_MUL(g, 1 - y * y), -2 * GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, 1 - y * y), y)))
 GRI_UNARY(asinh, "y = arsinh x", asinh(x), gr_chain_div(gy, length_with_one(x)),
           GRI_CHAIN_DIV(g, hypot(x, GRI_LIKE(x, 1.0))))
 GRI_UNARY(acosh, "y = arcosh x", acosh(x), gr_chain_div(gy, acosh_divisor(x)),
@@ -124,21 +138,25 @@ GRI_BINARY(atan2, NULL, "y = the angle of (b, a)", atan2(a, b),
 /* 2/pi^(1/2) e^(-x^2) */
 static gr_tensor erf_slope(gr_tensor x) { return gr_scale(gr_exp(gr_neg(gr_square(x))), TWO_INV_ROOT_PI); }
 #define ERF_SLOPE (exp(-(x * x)) * GRI_LIKE(x, TWO_INV_ROOT_PI))
-GRI_UNARY(erf, "y = erf x", erf(x), gr_chain_mul(gy, erf_slope(x)), GRI_CHAIN_MUL(g, ERF_SLOPE))
+GRI_CURVED(erf, "y = erf x", erf(x), gr_chain_mul(gy, erf_slope(x)), GRI_CHAIN_MUL(g, ERF_SLOPE),
+           -2 * GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, x), ERF_SLOPE)))
 /* Exact far out, where erf is 1. */
-GRI_UNARY(erfc, "y = 1 - erf x", erfc(x), gr_neg(gr_chain_mul(gy, erf_slope(x))),
-          -GRI_CHAIN_MUL(g, ERF_SLOPE))
+GRI_CURVED(erfc, "y = 1 - erf x", erfc(x), gr_neg(gr_chain_mul(gy, erf_slope(x))),
+           -GRI_CHAIN_MUL(g, ERF_SLOPE), 2 * GRI_CHAIN_MUL(g, GRI_CHAIN_MUL(GRI_CHAIN_MUL(dx, x), ERF_SLOPE)))
 
 /* ---- Corners and steps ---- */
 
-GRI_UNARY(abs, "y = |x|", fabs(x), gr_chain_mul(gy, gr_sign(x)), x > 0 ? g : x < 0 ? -g : GRI_CHAIN_MUL(g, x))
+GRI_STRAIGHT(abs, "y = |x|", fabs(x), gr_chain_mul(gy, gr_sign(x)),
+             x > 0   ? g
+             : x < 0 ? -g
+                     : GRI_CHAIN_MUL(g, x))
 /* Steps: their derivative is 0 everywhere, also where they jump. */
-GRI_UNARY(sign, "y = sign x", x > 0 ? 1 : x < 0 ? -1 : x, GR_NONE, 0)
-GRI_UNARY(unit_step, "y = 1 where x > 0, else 0", x > 0 ? 1 : x <= 0 ? 0 : x, GR_NONE, 0)
-GRI_UNARY(floor, "y = the largest whole number <= x", floor(x), GR_NONE, 0)
-GRI_UNARY(ceil, "y = the least whole number >= x", ceil(x), GR_NONE, 0)
-GRI_UNARY(trunc, "y = x without its fraction", trunc(x), GR_NONE, 0)
-GRI_UNARY(round, "y = the nearest whole number, of two the even one", rint(x), GR_NONE, 0)
+GRI_STRAIGHT(sign, "y = sign x", x > 0 ? 1 : x < 0 ? -1 : x, GR_NONE, 0)
+GRI_STRAIGHT(unit_step, "y = 1 where x > 0, else 0", x > 0 ? 1 : x <= 0 ? 0 : x, GR_NONE, 0)
+GRI_STRAIGHT(floor, "y = the largest whole number <= x", floor(x), GR_NONE, 0)
+GRI_STRAIGHT(ceil, "y = the least whole number >= x", ceil(x), GR_NONE, 0)
+GRI_STRAIGHT(trunc, "y = x without its fraction", trunc(x), GR_NONE, 0)
+GRI_STRAIGHT(round, "y = the nearest whole number, of two the even one", rint(x), GR_NONE, 0)
 
 gr_tensor gr_heaviside(gr_tensor x, gr_tensor values)
 {
@@ -151,9 +169,10 @@ static gr_tensor quotient(gr_tensor a, gr_tensor b, gr_tensor remainder)
     return gr_round(gr_div(gr_sub(a, remainder), b));
 }
 #define FLOORED (fmod(a, b) != 0 && (fmod(a, b) < 0) != (b < 0) ? fmod(a, b) + b : fmod(a, b))
-GRI_BINARY(fmod, NULL, "y = a - b trunc(a / b)", fmod(a, b), gy, gr_neg(gr_chain_mul(gy, quotient(a, b, y))))
-GRI_BINARY(remainder, NULL, "y = a - b floor(a / b)", FLOORED, gy,
-           gr_neg(gr_chain_mul(gy, quotient(a, b, y))))
+GRI_BINARY_AND(fmod, NULL, "y = a - b trunc(a / b)", fmod(a, b), gy,
+               gr_neg(gr_chain_mul(gy, quotient(a, b, y))), .straight = true)
+GRI_BINARY_AND(remainder, NULL, "y = a - b floor(a / b)", FLOORED, gy,
+               gr_neg(gr_chain_mul(gy, quotient(a, b, y))), .straight = true)
 
 /* ---- Between two ends: clamp, and hardtanh, which differ in their slopes at the ends ---- */
 
@@ -200,14 +219,14 @@ static gr_tensor inside(const gr_call *c, gr_tensor gy, comparison *below, compa
 #define PULL_HARDTANH(T) (((x <= LOW(T)) | (x >= HIGH(T))) ? 0 : g)
 
 GRI_UNARY_WITH(clamp, interval, "y = min(max(x, low), high)", clamp_infer, CLAMPED,
-               inside(c, gy, gr_less, gr_greater), PULL_CLAMP)
+               inside(c, gy, gr_less, gr_greater), PULL_CLAMP, .straight = true)
 gr_tensor gr_clamp(gr_tensor x, double low, double high)
 {
     return gri_apply1(&gri_op_clamp, x, &(interval){low, high});
 }
 
 GRI_UNARY_WITH(hardtanh, interval, "y = min(max(x, low), high)", hardtanh_infer, CLAMPED,
-               inside(c, gy, gr_less_equal, gr_greater_equal), PULL_HARDTANH)
+               inside(c, gy, gr_less_equal, gr_greater_equal), PULL_HARDTANH, .straight = true)
 gr_tensor gr_hardtanh_with(gr_tensor x, double low, double high)
 {
     return gri_apply1(&gri_op_hardtanh, x, &(interval){low, high});

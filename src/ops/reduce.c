@@ -88,7 +88,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
     return gri_apply1(op, x, &k);
 }
 
-#define REDUCTION(NAME, FORMULA, INFER, RULE, TANGENT)                            \
+#define REDUCTION(NAME, FORMULA, INFER, RULE, TANGENT, STRAIGHT)                  \
     const gr_op gri_op_##NAME = {.name = #NAME,                                   \
                                  .arity = 1,                                      \
                                  .strided = true,                                 \
@@ -98,6 +98,7 @@ static gr_tensor apply_reduction(const gr_op *op, gr_tensor x, gr_axes axes, boo
                                  .forward = NAME##_forward,                       \
                                  .vjp = RULE,                                     \
                                  .tangent = TANGENT,                              \
+                                 .straight = STRAIGHT,                            \
                                  .flops = gri_flops_operand};                     \
     gr_tensor gr_##NAME(gr_tensor x, gr_axes axes, bool keepdims)                 \
     {                                                                             \
@@ -112,7 +113,7 @@ static gr_status sum_forward(const gr_call *c)
     return GR_OK;
 }
 GRI_RULE1(sum, gr_expand(with_ones(c, gy), gr_shape_of(x)))
-REDUCTION(sum, "y = sum x", reduction_infer, sum_vjp, GR_TANGENT_LINEAR)
+REDUCTION(sum, "y = sum x", reduction_infer, sum_vjp, GR_TANGENT_LINEAR, true)
 
 /* Elements per result. */
 static double group_size(const gr_call *c, const gr_array *x)
@@ -177,7 +178,7 @@ static gr_status mean_forward(const gr_call *c)
 }
 GRI_RULE1(mean,
           gr_expand(with_ones(c, gr_scale(gy, 1 / fmax(1, group_size(c, gri_array(x))))), gr_shape_of(x)))
-REDUCTION(mean, "y = sum x / n", float_reduction_infer, mean_vjp, GR_TANGENT_LINEAR)
+REDUCTION(mean, "y = sum x / n", float_reduction_infer, mean_vjp, GR_TANGENT_LINEAR, true)
 
 /* ---- max, min ---- */
 
@@ -207,14 +208,14 @@ static gr_status max_forward(const gr_call *c)
     gri_reduce_max(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
     return GR_OK;
 }
-REDUCTION(max, "y = max x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL)
+REDUCTION(max, "y = max x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL, true)
 
 static gr_status min_forward(const gr_call *c)
 {
     gri_reduce_min(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
     return GR_OK;
 }
-REDUCTION(min, "y = min x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL)
+REDUCTION(min, "y = min x", extreme_infer, extreme_vjp, GR_TANGENT_GENERAL, true)
 
 /* ---- prod ---- */
 
@@ -236,7 +237,7 @@ static gr_tensor prod_vjp(const gr_call *c, gr_tensor gy, int i)
     const gr_tensor others = gri_product_of_others(gr_reshape(gr_permute(x, k.order), k.rows));
     return gr_chain_mul(with_ones(c, gy), gr_permute(gr_reshape(others, k.permuted), k.inverse));
 }
-REDUCTION(prod, "y = product of x", reduction_infer, prod_vjp, GR_TANGENT_GENERAL)
+REDUCTION(prod, "y = product of x", reduction_infer, prod_vjp, GR_TANGENT_GENERAL, false)
 
 /* ---- any, all ---- */
 
@@ -251,14 +252,14 @@ static gr_status any_forward(const gr_call *c)
     gri_reduce_any(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
     return GR_OK;
 }
-REDUCTION(any, "y = whether one of x holds", mask_reduction_infer, NULL, GR_TANGENT_GENERAL)
+REDUCTION(any, "y = whether one of x holds", mask_reduction_infer, NULL, GR_TANGENT_GENERAL, false)
 
 static gr_status all_forward(const gr_call *c)
 {
     gri_reduce_all(c->graph->threads, c->out, c->in[0], known_mask(c, c->in[0]->ndim));
     return GR_OK;
 }
-REDUCTION(all, "y = whether all of x hold", mask_reduction_infer, NULL, GR_TANGENT_GENERAL)
+REDUCTION(all, "y = whether all of x hold", mask_reduction_infer, NULL, GR_TANGENT_GENERAL, false)
 
 /* ---- sum_to ---- */
 

@@ -225,17 +225,10 @@ static void map_axes(gri_threads *threads, gri_loop *loop, const void *parameter
     run_plan(threads, &plan);
 }
 
-void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
-             const gr_array *const *in)
+void gri_map_many(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
+                  const gr_array *const *in)
 {
     if (out->count == 0) return;
-    if (out->count == 1) {
-        static const int64_t unit[GRI_MAP_MOST] = {1, 1, 1, 1};
-        void *p[GRI_MAP_MOST] = {out->data};
-        for (int i = 0; i < n_in; i++) p[i + 1] = in[i]->data;
-        loop(1, p, unit, parameter);
-        return;
-    }
     const bool big = gri_threads_count(threads) > 1 && out->count >= 2 * THREAD_GRAIN;
     if (!big && run_flat(loop, parameter, out, n_in, in)) return;
     map_axes(threads, loop, parameter, out, n_in, in);

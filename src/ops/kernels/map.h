@@ -10,7 +10,7 @@
 #include "gradus/custom.h"
 #include "base/threads.h"
 
-enum { GRI_MAP_MOST = 4 }; /* arrays of one map, the result included */
+enum { GRI_MAP_MOST = 7 }; /* arrays of one map, the result included */
 
 typedef void gri_loop(int64_t n, void *const *p, const int64_t *s, const void *parameter);
 
@@ -27,11 +27,26 @@ static inline gri_loop *gri_loop_of(const gri_loops *loops, gr_type type)
                             : loops->boolean;
 }
 
+/* Of more than one element, or of none. */
+void gri_map_many(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
+                  const gr_array *const *in);
+
 /* out[...] = loop(in[0][...], in[1][...], ...), where each `in` broadcasts to the shape of `out`.
    n_in < GRI_MAP_MOST. Arrays may be strided, but elements of `out` must not overlap. Big maps are split over
-   the threads; each element is computed by one of them. */
-void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out, int n_in,
-             const gr_array *const *in);
+   the threads; each element is computed by one of them. Inline, for with single numbers it is most of the work. */
+static inline void gri_map(gri_threads *threads, gri_loop *loop, const void *parameter, const gr_array *out,
+                           int n_in, const gr_array *const *in)
+{
+    static const int64_t unit[GRI_MAP_MOST] = {1, 1, 1, 1, 1, 1, 1};
+    if (out->count != 1) {
+        gri_map_many(threads, loop, parameter, out, n_in, in);
+        return;
+    }
+    void *p[GRI_MAP_MOST];
+    p[0] = out->data;
+    for (int i = 0; i < n_in; i++) p[i + 1] = in[i]->data;
+    loop(1, p, unit, parameter);
+}
 
 /* Defines a loop: GRI_LOOP1(name, type of result, type of operand, expression of x). The unit-stride branch
    is the one that compilers vectorise. `parameter` is a pointer to const void. */
