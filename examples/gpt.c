@@ -16,6 +16,18 @@
  *
  * Drawn are the losses, and where each head of each layer looks while the prompt is read; that of one head with the
  * characters beside it.
+ *
+ * As seen with the default settings on 321,000 characters of the manual (34,000 for validation), with two threads on a
+ * virtual machine of two cores: 816,000 parameters; 14 minutes of processor time, both cores together, which took 35 minutes
+ * beside other work; 1.92 bits per character in training, 1.98 in validation, a perplexity of 3.9, and still falling. Counting
+ * pairs comes to 3.72 bits, counting single characters to 4.93. The LSTM of char_lstm, seeing as short a text, gets
+ * further, to 1.80, in less time. Of its writing:
+ *
+ *     The gradient of the loss operands as of the drawing and in ruled the same that step or and before in the
+ *     structures of the new. The stands same in results the first of the same tensors change is its not from
+ *     arrivative that root: GR_ERR_SHAPE. [...] gr_tensor x; [...] has a beginstan of the read are the same
+ *
+ * The head that is drawn looks back, in "gradient" and "loss", at the letter that the word begins with.
  */
 #include <gradus.h>
 #include "support/corpus.h"

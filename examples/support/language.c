@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_POINTS = 25, STEPS_PER_POINT = 20 };
+enum { MOST_POINTS = 25, STEPS_PER_POINT = 60 };
 
 static double seconds(void)
 {
