@@ -20,6 +20,8 @@ enum { TEXT_BYTES = 256 };
 
 /* The last use of a tangent that is a result. */
 #define RESULT UINT32_MAX
+/* Where the result is made of a node of which nobody needs the tangent. */
+#define NO_USE UINT32_C(1)
 
 typedef struct climb {
     gr_graph *g;
@@ -29,7 +31,9 @@ typedef struct climb {
     uint32_t *tangent, *kept_tangent;
     uint32_t *last_use; /* of a step node's tangent: the last node that needs it; 0: none does */
     bool record;
-    bool keep; /* tangents stay after their last use, and may be on the step stack, which the caller pops */
+    /* Only those tangents are made that a Jacobian may turn with. They stay after their last use, and may be on the step
+       stack, which the caller pops. */
+    bool keep;
     bool watched;         /* anomaly mode: tangents are judged */
     bool tainted;         /* something that is not finite has come in, and may */
     struct walk *single;  /* for rules that are transposed; NULL until one is */
@@ -378,15 +382,17 @@ static void find_uses(const climb *c, int n_outputs, const gr_tensor *outputs)
 {
     for (int i = 0; i < n_outputs; i++)
         if (!(outputs[i].index & GRI_KEPT) && outputs[i].index >= c->first)
-            c->last_use[outputs[i].index - c->first] = RESULT;
+            c->last_use[outputs[i].index - c->first] = c->keep ? NO_USE : RESULT;
     for (uint32_t i = c->top; i-- > c->first;) {
         if (!c->last_use[i - c->first]) continue;
         const gri_node *node = c->g->step.slot[i].node;
+        const bool used = c->last_use[i - c->first] != NO_USE ||
+                          (node->n_operands && gri_may_turn(node->op, node->n_operands));
         for (uint32_t k = 0; k < node->n_operands; k++) {
             const uint32_t index = gri_operands(node)[k].index;
             if (index & GRI_KEPT || index < c->first || index >= i) continue;
-            if (!c->last_use[index - c->first] && c->g->step.slot[index].node)
-                c->last_use[index - c->first] = i;
+            if (c->last_use[index - c->first] <= NO_USE && c->g->step.slot[index].node)
+                c->last_use[index - c->first] = used ? i : NO_USE;
         }
     }
 }
@@ -412,7 +418,7 @@ static gr_status walk_up(climb *c)
     gr_graph *g = c->g;
     gr_status status = GR_OK;
     for (uint32_t i = c->first; i < c->top && status == GR_OK; i++) {
-        if (!c->last_use[i - c->first]) continue;
+        if (c->last_use[i - c->first] <= NO_USE) continue;
         const gri_node *node = g->step.slot[i].node;
         g->naming.scope = gri_name_scope(node); /* what is made of an operation belongs where that was made */
         if (has_tangents(c, node)) status = visit(c, node);

@@ -1,11 +1,14 @@
 /*
  * Hessian-vector products that are not recorded: how the gradient moves when the inputs move along the vectors.
  *
- * One walk up makes the tangents of all that lies between. Then two walks go down the same nodes side by side: one has the
+ * One walk up makes the tangents of what lies between. Then two walks go down the same nodes side by side: one has the
  * adjoint a of each node, the other the change of it, da. To an operand with the local Jacobian J a node gives J' a and
  * J' da + dJ' a. J' is the rule of the primitive; where J moves, dJ' comes from the descriptor's pull_tangent, or else from
  * the rule: it is asked at stand-ins of its operands, recorded, and tangents are carried through what it made. So nothing
  * but the function itself is recorded, and each operation is passed once in each direction.
+ *
+ * Of a function that is straight here or there much falls away: a tangent is made where a Jacobian farther up may turn
+ * with it, an adjoint where one farther down may turn.
  *
  * What is recorded is made otherwise, as the gradient of a recorded tangent (functional.c). So is what would differ: with
  * hooks, which that calls once for each tensor; in anomaly mode; with operations whose rules read more than operands; and
@@ -81,6 +84,18 @@ static gri_node *stand_in(stand_ins *s, const gri_node *node, const gri_node *t)
     return leaf;
 }
 
+/* The output as it moves with the stand-ins: made again where nobody needed its tangent. */
+static const gri_node *output_of(stand_ins *s, const gri_node *output, const gri_node *t)
+{
+    gr_graph *g = s->r.call.graph;
+    const gr_call *call = &s->r.call;
+    if (t) return stand_in(s, output, t);
+    const gri_walk_state state = gri_walk_enter(g, NULL, true);
+    const gr_tensor again = gr_apply(g, call->op, call->n, call->operands, call->attributes);
+    gri_walk_leave(g, &state);
+    return gri_lookup(g, again.index, again.generation);
+}
+
 static gr_status make_stand_ins(descent *d, stand_ins *s, const passage *p)
 {
     const gr_call *call = &p->r->call;
@@ -93,8 +108,8 @@ static gr_status make_stand_ins(descent *d, stand_ins *s, const passage *p)
         s->in[i] = &leaf->array;
     }
     const gri_node *cotangent = stand_in(s, p->adjoint, p->change),
-                   *leaf = t ? stand_in(s, output, t) : output;
-    if (!cotangent || !leaf) return d->g->status;
+                   *leaf = cotangent ? output_of(s, output, t) : NULL;
+    if (!leaf) return d->g->status;
     s->cotangent = gri_handle(d->g, cotangent);
     s->r.call.output = gri_handle(d->g, leaf);
     s->r.call.out = &leaf->array;
@@ -159,9 +174,7 @@ static gr_status differentiate(descent *d, const passage *p, const bool *wanted)
 /* Whether the Jacobian by an operand moves where so many operands move, itself one of them or not. */
 static bool turns(const gr_op *op, int n_moving, bool moving)
 {
-    if (op->straight || op->tangent == GR_TANGENT_JOINT || op->tangent == GR_TANGENT_SYMMETRIC_JOINT)
-        return false;
-    return op->tangent == GR_TANGENT_LINEAR ? n_moving > moving : n_moving > 0;
+    return gri_may_turn(op, UINT32_MAX) && n_moving > (op->tangent == GR_TANGENT_LINEAR && moving);
 }
 
 /* J' da + dJ' a by the fast path; false where it does not apply. */
@@ -258,7 +271,18 @@ static gr_status walk_down(descent *d, gr_tensor y)
     return status;
 }
 
-/* Which adjoints are needed: of nodes with operands that are. Whether nothing is in the way. */
+/* Whether the adjoint of a node that is passed is needed: a Jacobian may turn here, or farther down. */
+static bool is_bent(const walk *adjoint, const gri_node *node)
+{
+    if (gri_may_turn(node->op, node->n_operands)) return true;
+    for (uint32_t k = 0; k < node->n_operands; k++) {
+        const uint32_t index = gri_operands(node)[k].index;
+        if (gri_is_in_range(adjoint, index) && *gri_need_of(adjoint, index)) return true;
+    }
+    return false;
+}
+
+/* Which adjoints are needed. Whether nothing is in the way. Operands come before what uses them: one pass suffices. */
 static bool prepare(descent *d, int n, const gr_tensor *inputs)
 {
     const walk *w = &d->change;
@@ -268,9 +292,10 @@ static bool prepare(descent *d, int n, const gr_tensor *inputs)
         if (*gri_need_of(w, inputs[i].index) & GRI_PASSED) return false; /* it is made of another input */
     }
     for (uint32_t i = w->first ? w->first : 1; i < w->step_top; i++) {
-        const uint8_t need = w->step_need[i - w->first] & GRI_PASSED;
-        d->adjoint.step_need[i - w->first] = need;
-        if (need && d->g->step.slot[i].node->flags & (GRI_HOOKED | GRI_RERUN)) return false;
+        if (!(w->step_need[i - w->first] & GRI_PASSED)) continue;
+        const gri_node *node = d->g->step.slot[i].node;
+        if (node->flags & (GRI_HOOKED | GRI_RERUN)) return false;
+        d->adjoint.step_need[i - w->first] = is_bent(&d->adjoint, node) ? GRI_NEEDED : 0;
     }
     return true;
 }

@@ -134,6 +134,14 @@ void gri_single_free(struct walk *w); /* NULL allowed */
 gr_status gri_single_walk(struct walk *w, gri_running_call *r, gr_tensor cotangent, const bool *wanted,
                           gr_tensor *contributions);
 
+/* Whether a Jacobian of an operation can move with its operands, as far as its descriptor tells. */
+static inline bool gri_may_turn(const gr_op *op, uint32_t n_operands)
+{
+    if (op->straight || op->tangent == GR_TANGENT_JOINT || op->tangent == GR_TANGENT_SYMMETRIC_JOINT)
+        return false;
+    return op->tangent != GR_TANGENT_LINEAR || n_operands > 1; /* with the others */
+}
+
 /* ---- forward.c ---- */
 
 /* results[i] = sum_j d outputs[i] / d inputs[j] . tangents[j], step tensors; a tangent left unset is zero.
@@ -143,7 +151,8 @@ gr_status gri_push_forward(const char *what, int n_outputs, const gr_tensor *out
                            const gr_tensor *inputs, const gr_tensor *tangents, bool record,
                            gr_tensor *results);
 
-/* The tangents of all that lies between inputs and a result: indices of nodes, 0 for zero. */
+/* The tangents of what lies between inputs and a result, where a Jacobian farther up may turn with them: indices of nodes,
+   0 for zero. */
 typedef struct gri_tangents {
     gr_graph *g;
     uint32_t first, top, kept_top;
