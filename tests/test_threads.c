@@ -2,6 +2,7 @@
  * The thread pool: every task exactly once, however many threads, tasks and runs.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -141,10 +142,15 @@ static bool blocks_signals(void)
     return pthread_sigmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGUSR1) == 1;
 }
 
+/* The caller waits until a worker has come, however busy the machine is; there are tasks left for it. */
 static void look_at_mask(void *arg, int64_t index)
 {
-    (void)arg, (void)index;
-    if (pthread_equal(pthread_self(), caller)) return;
+    const int *wanted = arg;
+    (void)index;
+    if (pthread_equal(pthread_self(), caller)) {
+        for (int i = 0; i < 10000000 && atomic_load(&on_workers) < *wanted; i++) sched_yield();
+        return;
+    }
     atomic_fetch_add(&on_workers, 1);
     if (blocks_signals()) atomic_fetch_add(&blocked_on_workers, 1);
 }
@@ -154,8 +160,7 @@ static void test_signals(void)
     gri_threads *pool = gri_threads_create(&memory, 3);
     caller = pthread_self();
     CHECK(!blocks_signals());
-    for (int run = 0; run < 100000 && atomic_load(&on_workers) < 20; run++)
-        gri_threads_run(pool, 50, look_at_mask, NULL);
+    for (int run = 1; run <= 20; run++) gri_threads_run(pool, 50, look_at_mask, &run);
     CHECK(!blocks_signals());
     CHECK(atomic_load(&on_workers) >= 20 && atomic_load(&on_workers) == atomic_load(&blocked_on_workers));
     gri_threads_destroy(pool);
