@@ -28,7 +28,7 @@ typedef struct rig {
     bool stop_training;             /* else in evaluation */
     void (*at_stop)(struct rig *r, const gr_fit_event *event);
     int called;
-    double ticks;
+    double ticks, step; /* of clocks */
 } rig;
 
 static gr_tensor forward(gr_graph *g, gr_tensor x, bool training, void *user)
@@ -707,10 +707,18 @@ static bool collect(const char *piece, size_t length, void *user)
 /* A quarter of a second for each look. */
 static double fake_clock(void *user) { return 0.25 * ++((rig *)user)->ticks; }
 
+static double clock_of_steps(void *user) { return ((rig *)user)->ticks += ((rig *)user)->step; }
+
 static gr_tensor half(gr_graph *g, gr_tensor x, bool training, void *user)
 {
     (void)g, (void)training;
     return gr_scale(gr_sum(gr_mul(x, gr_scale(((rig *)user)->first.weight, 0)), GR_AXES(1), true), 0);
+}
+
+/* Predictions with many digits in their loss. */
+static gr_tensor thirds(gr_graph *g, gr_tensor x, bool training, void *user)
+{
+    return gr_add_scalar(half(g, x, training, user), 2 - 1e-3 / 3);
 }
 
 /* A model whose loss is known: predictions are 0, targets 2, rates 0. */
@@ -764,8 +772,8 @@ static void draws_bars(void)
     r.plan.terminal = true;
     CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_OK);
     CHECK(!strcmp(out.bytes,
-                  "\repoch 1/1  [###############...............]  50 %  8 examples/s  ETA 1 s  loss 4\033[K"
-                  "\repoch 1/1  [##############################] 100 %  8 examples/s  loss 4\033[K"
+                  "\repoch 1/1  [##############...............]  50 %  8 examples/s  ETA 1 s  loss 4\033[K"
+                  "\repoch 1/1  [#############################] 100 %  8 examples/s  loss 4\033[K"
                   "\repoch 1/1  validation\033[K"
                   "\r\033[K"
                   "epoch 1/1  loss 4  error 2  val_loss 4  val_error 2  rate 0.001  5.33 examples/s\n"));
@@ -779,6 +787,31 @@ static void draws_bars(void)
     CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_ERR_IO);
     CHECK_TEXT(gr_graph_error(r.g), "fit: the writer refused the progress");
     gr_graph_destroy(r.g);
+}
+
+/* A line that reached the end of a terminal would be broken there, and the next would not overwrite it. */
+static void bars_fit_into_80_columns(void)
+{
+    static const double steps[] = {0.25, 1e-7, 700, 1e-200, 0, -1, 1e300, (double)NAN};
+    static int n;
+    for (int i = 0; i < (int)(sizeof steps / sizeof *steps); i++) {
+        rig r;
+        make_known(&r);
+        r.plan.terminal = true;
+        r.plan.clock = clock_of_steps;
+        r.step = steps[i];
+        CHECK(gr_history_set(r.history, (gr_history_state){.epochs = 995}) == GR_OK);
+        r.plan.forward = thirds;
+        CHECK(gr_fit(r.g, &r.plan, 5, r.history) == GR_OK);
+        for (const char *line = out.bytes; (line = strstr(line, "\repoch ")); line++) {
+            const int length = (int)(strstr(line, "\033[K") - line) - 1;
+            CHECK(length > 0 && length < 80);
+            n++;
+        }
+        CHECK(!strstr(out.bytes, "inf"));
+        gr_graph_destroy(r.g);
+    }
+    CHECK(n >= 80);
 }
 
 static void writes_into_streams(void)
@@ -882,6 +915,7 @@ int main(void)
     RUN(takes_no_memory_in_the_long_run);
     RUN(writes_lines);
     RUN(draws_bars);
+    RUN(bars_fit_into_80_columns);
     RUN(writes_into_streams);
     RUN(keeps_a_history);
     RUN(applies_schedules);

@@ -118,9 +118,10 @@
  *
  * PROGRESS
  *   A line for each epoch goes to the writer `progress`. On a terminal, which you say, there is a bar in between that
- *   overwrites itself, with examples per second and the seconds left of the epoch. Without a writer all is silent.
+ *   overwrites itself, with examples per second and the seconds left of the epoch; it is made for 80 columns. Without a writer
+ *   all is silent.
  *
- *     epoch 3/10  [############..................]  41 %  5312 examples/s  ETA 7 s  loss 0.412305
+ *     epoch 3/10  [#######...........]  41 %  5312 examples/s  ETA 7 s  loss 0.412305
  *     epoch 3/10  loss 0.398127  accuracy 0.8554  val_loss 0.409876  val_accuracy 0.852  rate 0.001  5290 examples/s
  */
 #ifndef GRADUS_FIT_H
