@@ -452,6 +452,13 @@ static void refuses_plans(void)
     CHECK(refuse(CHANGED(optimizer, other.plan.optimizer), &r, 1, "optimizer belongs to another") ==
           GR_ERR_GRAPH);
     CHECK(refuse(CHANGED(train, other.plan.train), &r, 1, "batches belong to another graph") == GR_ERR_GRAPH);
+    CHECK(refuse(CHANGED(validation, other.plan.validation), &r, 1, "batches belong to another graph") ==
+          GR_ERR_GRAPH);
+    CHECK(gr_batches_get(r.plan.train).position == 0); /* nothing has been trained for that */
+    CHECK(refuse(CHANGED(inputs, inputs_of(r.g, BATCH)), &r, 1, "the plan has no targets, but inputs") ==
+          GR_ERR_ARGUMENT);
+    CHECK(refuse(CHANGED(targets, labels_of(r.g, BATCH)), &r, 1, "the plan has no inputs, but targets") ==
+          GR_ERR_ARGUMENT);
     CHECK(refuse(CHANGED(validation, r.plan.train), &r, 1, "validation hands out the batches of training") ==
           GR_ERR_ARGUMENT);
     plan = r.plan;

@@ -182,7 +182,7 @@ struct gr_fit_plan {
     gr_batches *train; /* needed by gr_fit */
     gr_batches
         *validation; /* others; evaluated at the end of each epoch, always in the order of its epoch 0 */
-    /* Leaves for batches, all of one size. Zero: gr_batches_leaves makes them, and they go when the call returns. */
+    /* Leaves for batches, all of one size; both or none. Zero: gr_batches_leaves makes them, and they go when the call returns. */
     gr_tensor inputs, targets;
 
     /* What is measured, besides the loss. */

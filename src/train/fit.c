@@ -61,6 +61,8 @@ static gr_status check_model(const loop *l)
     const char *missing = !p->forward ? "forward" : !p->loss ? "loss" : NULL;
     if (!missing && l->history) missing = !p->optimizer ? "optimizer" : !p->train ? "train" : NULL;
     if (!missing && p->n_metrics > 0 && !p->metrics) missing = "metrics";
+    if (!missing && !p->inputs.graph != !p->targets.graph)
+        missing = p->inputs.graph ? "targets, but inputs" : "inputs, but targets";
     if (missing) return gr_graph_fail(l->graph, GR_ERR_ARGUMENT, "fit: the plan has no %s", missing);
     if (p->n_metrics >= 0 && p->n_metrics <= GR_FIT_METRICS) return GR_OK;
     return gr_graph_fail(l->graph, GR_ERR_ARGUMENT, "fit: %d metrics, expected 0 to %d", p->n_metrics,
@@ -108,6 +110,17 @@ static gr_status find_leaves(const loop *l, gr_batches *batches, gr_tensor leaf[
     if (leaf[0].graph != l->graph)
         return gr_graph_fail(l->graph, GR_ERR_GRAPH, "fit: the batches belong to another graph");
     return check(l, status, "there are no leaves for batches");
+}
+
+/* Whether there can be leaves for validation: else an epoch would be trained before this is found. */
+static gr_status check_validation(const loop *l)
+{
+    gr_tensor leaf[2];
+    if (!l->plan->validation) return GR_OK;
+    const gr_scope scope = gr_scope_begin(l->graph);
+    find_leaves(l, l->plan->validation, leaf);
+    gr_scope_end(scope, 0, NULL);
+    return status_of(l);
 }
 
 /* ---- One batch ---- */
@@ -346,7 +359,8 @@ gr_status gr_fit(gr_graph *g, const gr_fit_plan *plan, int64_t epochs, gr_histor
     l.progress.epochs = epochs > INT64_MAX - done ? INT64_MAX : done + epochs;
     l.progress.examples = examples_of(own.train);
     const gr_scope scope = gr_scope_begin(g);
-    if (find_leaves(&l, own.train, leaf) == GR_OK) gri_history_begin(history, &own);
+    if (find_leaves(&l, own.train, leaf) == GR_OK && check_validation(&l) == GR_OK)
+        gri_history_begin(history, &own);
     for (int64_t i = 0; i < epochs && goes_on(&l); i++) run_epoch(&l, leaf);
     gr_scope_end(scope, 0, NULL);
     return finish(&l);
