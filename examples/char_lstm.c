@@ -229,10 +229,6 @@ static bool write_sample(gr_graph *g, const settings *s, const network *net, con
     int32_t prompt[MOST_PROMPT];
     char utf8[CORPUS_UTF8_BYTES];
     const int64_t n = corpus_encode(text, s->prompt, MOST_PROMPT, prompt);
-    if (n < 1) {
-        fprintf(stderr, "char_lstm: the prompt is empty, or has characters that the text has not\n");
-        return false;
-    }
     const gr_recurrent_state state = blank(g, 1, s->hidden);
     const gr_tensor x = gr_constant(g, GR_I32, GR_SHAPE(1, 1), NULL);
     int32_t character = 0;
@@ -261,7 +257,8 @@ int main(int argc, char **argv)
     if (!corpus_read("char_lstm", s.text, &text)) return 1;
     gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = (int)s.threads, .seed = (uint64_t)s.seed});
     const network net = make_network(g, &s, text.vocabulary);
-    const bool fine = language_begin(&course, "char_lstm", &text, s.steps) &&
+    const bool fine = corpus_knows("char_lstm", &text, s.prompt) &&
+                      language_begin(&course, "char_lstm", &text, s.steps) &&
                       train(g, &s, &net, &text, &course) && write_sample(g, &s, &net, &text) &&
                       language_end(&course, "char_lstm", s.out);
     if (gr_graph_status(g) != GR_OK) fprintf(stderr, "char_lstm: %s\n", gr_graph_error(g));

@@ -222,21 +222,12 @@ static void print_layers(gr_graph *g, const network *net)
     puts("");
 }
 
-/* The prompt as numbers, as far as the context holds it; 0: it cannot be used. */
-static int64_t encode_prompt(const settings *s, const corpus *text, int32_t seen[MOST_CONTEXT])
-{
-    const int64_t n = corpus_encode(text, s->prompt, s->context, seen);
-    if (n > 0) return n;
-    fprintf(stderr, "gpt: the prompt is empty, or has characters that the text has not\n");
-    return 0;
-}
-
 static bool write_sample(gr_graph *g, const settings *s, const network *net, const corpus *text)
 {
     int32_t seen[MOST_CONTEXT];
     char utf8[CORPUS_UTF8_BYTES];
-    int64_t n = encode_prompt(s, text, seen);
-    if (n == 0) return false;
+    int64_t n = corpus_encode(text, s->prompt, s->context,
+                              seen); /* its end, if the context does not hold it */
     printf("\nWhat it writes after \"%s\", at temperature %g:\n\n%s", s->prompt, s->temperature, s->prompt);
     gr_no_grad_begin(g);
     for (int64_t i = 0; i < s->sample; i++) {
@@ -327,8 +318,7 @@ static bool draw(gr_graph *g, const settings *s, const network *net, const corpu
     static double values[MOST_LAYERS * MOST_HEADS * MOST_SEEN * MOST_SEEN];
     int32_t seen[MOST_CONTEXT];
     gr_tensor weights[MOST_LAYERS];
-    int64_t length = encode_prompt(s, text, seen);
-    if (length == 0) return false;
+    int64_t length = corpus_encode(text, s->prompt, s->context, seen);
     if (length > MOST_SEEN) length = MOST_SEEN;
     const int n = (int)(s->layers * s->heads);
     const int64_t per_layer = s->heads * length * length;
@@ -351,7 +341,8 @@ int main(int argc, char **argv)
     gr_graph *g = gr_graph_create(&(gr_graph_options){.threads = (int)s.threads, .seed = (uint64_t)s.seed});
     const network net = make_network(g, &s, text.vocabulary);
     print_layers(g, &net);
-    const bool fine = language_begin(&course, "gpt", &text, s.steps) && train(g, &s, &net, &text, &course) &&
+    const bool fine = corpus_knows("gpt", &text, s.prompt) &&
+                      language_begin(&course, "gpt", &text, s.steps) && train(g, &s, &net, &text, &course) &&
                       write_sample(g, &s, &net, &text) && language_end(&course, "gpt", s.out) &&
                       draw(g, &s, &net, &text);
     if (gr_graph_status(g) != GR_OK) fprintf(stderr, "gpt: %s\n", gr_graph_error(g));

@@ -46,6 +46,10 @@ static void test_characters(void)
                         8, numbers) == 3 &&
           numbers[0] == 2 && numbers[1] == 4 && numbers[2] == 1);
     CHECK(corpus_encode(&c, "baba", 2, numbers) == 2);
+    CHECK(corpus_encode(&c, "aaab", 2, numbers) == 2 && numbers[0] != numbers[1]); /* the last ones */
+    CHECK(corpus_knows("test_corpus", &c, "baba") && corpus_knows("test_corpus", &c, "b"));
+    CHECK(!corpus_knows("test_corpus", &c, "") && !corpus_knows("test_corpus", &c, "bad"));
+    CHECK(!corpus_knows("test_corpus", &c, "a\xE6\xA2"));
     CHECK(corpus_encode(&c, "bad", 8, numbers) == -1);
     CHECK(corpus_encode(&c, "a\xE6\xA2", 8, numbers) == -1);
     corpus_free(&c);

@@ -28,7 +28,7 @@ typedef struct rig {
     bool stop_training;             /* else in evaluation */
     void (*at_stop)(struct rig *r, const gr_fit_event *event);
     int called;
-    double ticks;
+    double ticks, step; /* of clocks */
 } rig;
 
 static gr_tensor forward(gr_graph *g, gr_tensor x, bool training, void *user)
@@ -452,6 +452,15 @@ static void refuses_plans(void)
     CHECK(refuse(CHANGED(optimizer, other.plan.optimizer), &r, 1, "optimizer belongs to another") ==
           GR_ERR_GRAPH);
     CHECK(refuse(CHANGED(train, other.plan.train), &r, 1, "batches belong to another graph") == GR_ERR_GRAPH);
+    CHECK(refuse(CHANGED(validation, other.plan.validation), &r, 1, "batches belong to another graph") ==
+          GR_ERR_GRAPH);
+    CHECK(gr_batches_get(r.plan.train).position == 0); /* nothing has been trained for that */
+    CHECK(refuse(CHANGED(inputs, inputs_of(r.g, BATCH)), &r, 1, "the plan has no targets, but inputs") ==
+          GR_ERR_ARGUMENT);
+    CHECK(refuse(CHANGED(targets, labels_of(r.g, BATCH)), &r, 1, "the plan has no inputs, but targets") ==
+          GR_ERR_ARGUMENT);
+    CHECK(refuse(CHANGED(validation, r.plan.train), &r, 1, "validation hands out the batches of training") ==
+          GR_ERR_ARGUMENT);
     plan = r.plan;
     plan.n_metrics = 2;
     CHECK(refuse((plan.metrics = twice, &plan), &r, 1, "two columns would be named \"accuracy\"") ==
@@ -479,6 +488,102 @@ static void refuses_plans(void)
     CHECK(gr_fit(r.g, &r.plan, 1, mine) == GR_OK && gr_history_rows(mine) == 2);
     gr_graph_destroy(r.g);
     gr_graph_destroy(other.g);
+}
+
+/* What could end a run only after all its epochs is refused before the first. */
+static void refuses_early_stopping_that_cannot_be(void)
+{
+    rig r, other;
+    make_bare(&r);
+    make(&other);
+    r.plan.early_stopping = other.plan.early_stopping;
+    CHECK(refuse(&r.plan, &r, 1, "early stopping belongs to another graph") == GR_ERR_GRAPH);
+    r.plan.early_stopping = gr_early_stopping_create(r.g, NULL, 0, NULL);
+    CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_OK && gr_history_rows(r.history) == 1);
+    r.plan.restore_best = true;
+    CHECK(refuse(&r.plan, &r, 1, "keep_best was not set") == GR_ERR_INDEX);
+    CHECK(gr_history_rows(r.history) == 1 && gr_early_stopping_get(r.plan.early_stopping).seen == 1);
+    gr_graph_destroy(r.g);
+    gr_graph_destroy(other.g);
+}
+
+static gr_tensor foreign;
+static gr_tensor foreign_loss(gr_tensor y, gr_tensor t)
+{
+    (void)y, (void)t;
+    return foreign;
+}
+
+static void a_loss_of_another_graph(void)
+{
+    rig r, other;
+    make_bare(&r);
+    make_bare(&other);
+    foreign = gr_sum(other.first.weight, GR_ALL_AXES, false);
+    r.plan.loss = foreign_loss;
+    CHECK(refuse(&r.plan, &r, 1, "fit: the loss belongs to another graph") == GR_ERR_GRAPH);
+    CHECK(!gr_gradient(other.first.weight).index);
+    gr_graph_destroy(r.g);
+    gr_graph_destroy(other.g);
+}
+
+/* ---- What callbacks do inside ---- */
+
+/* Trains with the history that is in use. */
+static void train_inside(rig *r, const gr_fit_event *e)
+{
+    CHECK(gr_fit(e->graph, e->plan, 40, e->history) == GR_ERR_STATE);
+    CHECK_TEXT(gr_graph_error(r->g), "fit: a gr_fit with this history is under way");
+    gr_graph_clear_error(r->g);
+    CHECK(gr_history_set(e->history, (gr_history_state){9, 9}) == GR_ERR_STATE);
+    gr_graph_clear_error(r->g);
+}
+
+/* Changes its plan into one that fills more columns. */
+static void change_plan(rig *r, const gr_fit_event *e)
+{
+    static gr_metric many[GR_FIT_METRICS];
+    for (int i = 0; i < GR_FIT_METRICS; i++) many[i] = gr_metric_accuracy();
+    (void)e;
+    r->plan.metrics = many;
+    r->plan.n_metrics = GR_FIT_METRICS;
+}
+
+/* Evaluates on the set that is trained on. */
+static void evaluate_train(rig *r, const gr_fit_event *e)
+{
+    gr_fit_plan plan = *e->plan;
+    double loss = 0;
+    plan.on_batch = NULL;
+    const gr_batches_state before = gr_batches_get(plan.train);
+    CHECK(gr_evaluate(r->g, &plan, plan.train, &loss, NULL) == GR_OK && loss > 0);
+    const gr_batches_state behind = gr_batches_get(plan.train);
+    CHECK(behind.epoch == before.epoch && behind.position == before.position);
+}
+
+/* Whether training is the same as if the callback had done nothing. */
+static void does_no_harm(void (*what)(rig *, const gr_fit_event *))
+{
+    rig a, b;
+    make(&a);
+    make(&b);
+    a.plan.on_batch = b.plan.on_batch = on_batch;
+    b.stop_training = true;
+    b.stop_epoch = 2;
+    b.stop_batch = 3;
+    b.at_stop = what;
+    CHECK(gr_fit(a.g, &a.plan, EPOCHS, a.history) == GR_OK &&
+          gr_fit(b.g, &b.plan, EPOCHS, b.history) == GR_OK);
+    CHECK(same_models(&a, &b) && same_histories(a.history, b.history));
+    gr_graph_destroy(a.g);
+    gr_graph_destroy(b.g);
+}
+
+static void callbacks_do_no_harm(void)
+{
+    does_no_harm(train_inside);
+    does_no_harm(change_plan);
+    does_no_harm(evaluate_train);
 }
 
 /* ---- Data of all kinds ---- */
@@ -609,10 +714,18 @@ static bool collect(const char *piece, size_t length, void *user)
 /* A quarter of a second for each look. */
 static double fake_clock(void *user) { return 0.25 * ++((rig *)user)->ticks; }
 
+static double clock_of_steps(void *user) { return ((rig *)user)->ticks += ((rig *)user)->step; }
+
 static gr_tensor half(gr_graph *g, gr_tensor x, bool training, void *user)
 {
     (void)g, (void)training;
     return gr_scale(gr_sum(gr_mul(x, gr_scale(((rig *)user)->first.weight, 0)), GR_AXES(1), true), 0);
+}
+
+/* Predictions with many digits in their loss. */
+static gr_tensor thirds(gr_graph *g, gr_tensor x, bool training, void *user)
+{
+    return gr_add_scalar(half(g, x, training, user), 2 - 1e-3 / 3);
 }
 
 /* A model whose loss is known: predictions are 0, targets 2, rates 0. */
@@ -666,8 +779,8 @@ static void draws_bars(void)
     r.plan.terminal = true;
     CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_OK);
     CHECK(!strcmp(out.bytes,
-                  "\repoch 1/1  [###############...............]  50 %  8 examples/s  ETA 1 s  loss 4\033[K"
-                  "\repoch 1/1  [##############################] 100 %  8 examples/s  loss 4\033[K"
+                  "\repoch 1/1  [##############...............]  50 %  8 examples/s  ETA 1 s  loss 4\033[K"
+                  "\repoch 1/1  [#############################] 100 %  8 examples/s  loss 4\033[K"
                   "\repoch 1/1  validation\033[K"
                   "\r\033[K"
                   "epoch 1/1  loss 4  error 2  val_loss 4  val_error 2  rate 0.001  5.33 examples/s\n"));
@@ -681,6 +794,31 @@ static void draws_bars(void)
     CHECK(gr_fit(r.g, &r.plan, 1, r.history) == GR_ERR_IO);
     CHECK_TEXT(gr_graph_error(r.g), "fit: the writer refused the progress");
     gr_graph_destroy(r.g);
+}
+
+/* A line that reached the end of a terminal would be broken there, and the next would not overwrite it. */
+static void bars_fit_into_80_columns(void)
+{
+    static const double steps[] = {0.25, 1e-7, 700, 1e-200, 0, -1, 1e300, (double)NAN};
+    static int n;
+    for (int i = 0; i < (int)(sizeof steps / sizeof *steps); i++) {
+        rig r;
+        make_known(&r);
+        r.plan.terminal = true;
+        r.plan.clock = clock_of_steps;
+        r.step = steps[i];
+        CHECK(gr_history_set(r.history, (gr_history_state){.epochs = 995}) == GR_OK);
+        r.plan.forward = thirds;
+        CHECK(gr_fit(r.g, &r.plan, 5, r.history) == GR_OK);
+        for (const char *line = out.bytes; (line = strstr(line, "\repoch ")); line++) {
+            const int length = (int)(strstr(line, "\033[K") - line) - 1;
+            CHECK(length > 0 && length < 80);
+            n++;
+        }
+        CHECK(!strstr(out.bytes, "inf"));
+        gr_graph_destroy(r.g);
+    }
+    CHECK(n >= 80);
 }
 
 static void writes_into_streams(void)
@@ -703,6 +841,14 @@ static void keeps_a_history(void)
     make(&r);
     r.plan.early_stopping = NULL;
     r.plan.clock = fake_clock;
+    const int64_t most = (int64_t)1 << 53;
+    CHECK(gr_history_set(r.history, (gr_history_state){most + 1, 0}) == GR_ERR_ARGUMENT);
+    CHECK_TEXT(gr_graph_error(r.g), "expected numbers from 0 to 2^53");
+    gr_graph_clear_error(r.g);
+    CHECK(gr_history_set(r.history, (gr_history_state){0, INT64_MAX}) == GR_ERR_ARGUMENT);
+    gr_graph_clear_error(r.g);
+    CHECK(gr_history_set(r.history, (gr_history_state){0, most}) == GR_OK);
+    CHECK(gr_history_set(r.history, (gr_history_state){0, 0}) == GR_OK);
     CHECK(gr_fit(r.g, &r.plan, 20, r.history) == GR_OK);
     CHECK(gr_history_columns(r.history) == 8 && gr_history_rows(r.history) == 20);
     for (int i = 0; i < 8; i++) CHECK(!strcmp(gr_history_name(r.history, i), names[i]));
@@ -767,12 +913,16 @@ int main(void)
     RUN(a_label_that_is_no_class);
     RUN(a_metric_that_fails);
     RUN(refuses_plans);
+    RUN(refuses_early_stopping_that_cannot_be);
+    RUN(a_loss_of_another_graph);
+    RUN(callbacks_do_no_harm);
     RUN(numbers_from_indices);
     RUN(one_example_and_dropped_ones);
     RUN(evaluates);
     RUN(takes_no_memory_in_the_long_run);
     RUN(writes_lines);
     RUN(draws_bars);
+    RUN(bars_fit_into_80_columns);
     RUN(writes_into_streams);
     RUN(keeps_a_history);
     RUN(applies_schedules);

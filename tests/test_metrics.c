@@ -253,6 +253,13 @@ static void refuses_operands(void)
     CHECK_TEXT(gr_graph_error(g), "top_k: k is 0 of 3 classes, expected 1 to 3");
     CHECK(failed() == GR_ERR_ARGUMENT);
     CHECK(isnan(gr_top_k_accuracy(y, t, 4)) && failed() == GR_ERR_ARGUMENT);
+    gr_metric nameless = gr_metric_accuracy();
+    gr_average average = {0, 0};
+    nameless.name = NULL;
+    CHECK(gr_metric_add(&nameless, y, gr_full(g, GR_I32, GR_SHAPE(5), 7), &average) == GR_ERR_INDEX &&
+          average.weight == 0);
+    CHECK_TEXT(gr_graph_error(g), "metric_add: sample 0 has class 7, expected one in [0, 3)");
+    CHECK(failed() == GR_ERR_INDEX);
     const gr_tensor gone = gr_neg(y);
     gr_graph_reset(g);
     CHECK(isnan(gr_accuracy(gone, t)) && failed() == GR_ERR_STALE);

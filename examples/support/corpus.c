@@ -146,11 +146,22 @@ int64_t corpus_encode(const corpus *c, const char *utf8, int64_t room, int32_t *
 {
     const unsigned char *at = (const unsigned char *)utf8, *end = at + strlen(utf8);
     int64_t n = 0;
-    while (at < end && n < room) {
-        const int32_t code = next_character(&at, end);
-        if (code < 0 || (numbers[n++] = number_of(c, (uint32_t)code)) < 0) return -1;
+    while (at < end) {
+        const int32_t code = next_character(&at, end), number = code < 0 ? -1 : number_of(c, (uint32_t)code);
+        if (number < 0) return -1;
+        if (n == room) memmove(numbers, numbers + 1, (size_t)--n * sizeof *numbers);
+        numbers[n++] = number;
     }
     return n;
+}
+
+bool corpus_knows(const char *program, const corpus *c, const char *prompt)
+{
+    int32_t last;
+    if (corpus_encode(c, prompt, 1, &last) == 1) return true;
+    fprintf(stderr, "%s: the prompt \"%s\" is empty, or has characters that the text has not: use --prompt\n",
+            program, prompt);
+    return false;
 }
 
 gr_status corpus_windows(const corpus *c, gr_tensor x, gr_tensor next)

@@ -34,9 +34,12 @@ typedef struct corpus {
 bool corpus_read(const char *program, const char *path, corpus *c);
 void corpus_free(corpus *c);
 
-/* The numbers of the characters of a text, at most `room`, and how many they are; -1: one does not occur in the corpus, or is
-   none. */
+/* The numbers of the characters of a text, of the last `room` >= 1 if it is longer, and how many they are; -1: one does not
+   occur in the corpus, or is none. */
 int64_t corpus_encode(const corpus *c, const char *utf8, int64_t room, int32_t *numbers);
+/* Whether a prompt has a character, and none that the corpus has not; else `program` says so on stderr. To be asked before the
+   training, not after it. */
+bool corpus_knows(const char *program, const corpus *c, const char *prompt);
 /* The character of a number, as a string. */
 void corpus_decode(const corpus *c, int32_t number, char utf8[CORPUS_UTF8_BYTES]);
 

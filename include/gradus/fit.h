@@ -118,9 +118,10 @@
  *
  * PROGRESS
  *   A line for each epoch goes to the writer `progress`. On a terminal, which you say, there is a bar in between that
- *   overwrites itself, with examples per second and the seconds left of the epoch. Without a writer all is silent.
+ *   overwrites itself, with examples per second and the seconds left of the epoch; it is made for 80 columns. Without a writer
+ *   all is silent.
  *
- *     epoch 3/10  [############..................]  41 %  5312 examples/s  ETA 7 s  loss 0.412305
+ *     epoch 3/10  [#######...........]  41 %  5312 examples/s  ETA 7 s  loss 0.412305
  *     epoch 3/10  loss 0.398127  accuracy 0.8554  val_loss 0.409876  val_accuracy 0.852  rate 0.001  5290 examples/s
  */
 #ifndef GRADUS_FIT_H
@@ -150,23 +151,25 @@ typedef gr_tensor gr_fit_penalty(gr_graph *g, void *user);
 /* What callbacks are told. */
 typedef struct gr_fit_event {
     gr_graph *graph;
-    const gr_fit_plan *plan;
-    gr_history *history;    /* NULL in gr_evaluate */
-    bool training;          /* of a batch: trained on, and not evaluated */
-    int64_t epoch;          /* from 1, over all calls with this history; 0 in gr_evaluate */
-    int64_t batch, batches; /* of the epoch, from 1; of on_epoch: both the number of its batches */
-    int64_t examples;       /* in the batch; in the epoch */
-    double loss;            /* their mean */
+    const gr_fit_plan *plan; /* a copy of it, which ends with the call */
+    gr_history *history;     /* NULL in gr_evaluate */
+    bool training;           /* of a batch: trained on, and not evaluated */
+    int64_t epoch;           /* from 1, over all calls with this history; 0 in gr_evaluate */
+    int64_t batch, batches;  /* of the epoch, from 1; of on_epoch: both the number of its batches */
+    int64_t examples;        /* in the batch; in the epoch */
+    double loss;             /* their mean */
     gr_tensor inputs, targets, prediction; /* of the batch, until the callback returns; on_epoch: invalid */
 } gr_fit_event;
 
 typedef enum gr_fit_verdict { GR_FIT_GO_ON = 0, GR_FIT_STOP } gr_fit_verdict;
 
-/* It may read everything, and save, set rates and write parameters, which the next batch then sees; it must not call
-   gr_graph_reset (GR_ERR_STATE). To end the loop with an error: gr_graph_fail. */
+/* It may read everything, and save, set rates and write parameters, which the next batch then sees, and evaluate, batches of
+   training as well; it must not call gr_graph_reset, or gr_fit with the same history (GR_ERR_STATE). To end the loop
+   with an error: gr_graph_fail. */
 typedef gr_fit_verdict gr_fit_callback(const gr_fit_event *event, void *user);
 
-/* What is to be done. Everything that is not said to be needed may be left zero. Set fields by name: more will be added. */
+/* What is to be done. Everything that is not said to be needed may be left zero. Set fields by name: more will be added. A
+   call copies the structure when it begins: what is changed later is for the next call. */
 struct gr_fit_plan {
     /* The model. */
     gr_fit_forward *forward; /* needed */
@@ -176,9 +179,10 @@ struct gr_fit_plan {
     void *user;              /* for all functions of the plan */
 
     /* The data. */
-    gr_batches *train;      /* needed by gr_fit */
-    gr_batches *validation; /* evaluated at the end of each epoch, always in the order of its epoch 0 */
-    /* Leaves for batches, all of one size. Zero: gr_batches_leaves makes them, and they go when the call returns. */
+    gr_batches *train; /* needed by gr_fit */
+    gr_batches
+        *validation; /* others; evaluated at the end of each epoch, always in the order of its epoch 0 */
+    /* Leaves for batches, all of one size; both or none. Zero: gr_batches_leaves makes them, and they go when the call returns. */
     gr_tensor inputs, targets;
 
     /* What is measured, besides the loss. */
@@ -214,14 +218,16 @@ enum { GR_FIT_METRICS = 16, GR_FIT_NAME_BYTES = 64 };
 /* ---- The loop ---- */
 
 /* Trains for so many epochs more, >= 1; one that was interrupted counts. Returns GR_OK however it ended, but for an error,
-   which it returns. GR_ERR_ARGUMENT: something needed is missing, epochs < 1, a column that is not there to be monitored;
-   GR_ERR_GRAPH: objects of different graphs; GR_ERR_STATE: the history has other columns than this plan would fill;
+   which it returns. GR_ERR_ARGUMENT: something needed is missing, epochs < 1, a column that is not there to be monitored,
+   validation that is train; GR_ERR_GRAPH: objects of different graphs; GR_ERR_STATE: the history has other columns than
+   this plan would fill, or is in use by a gr_fit that this one was called from; GR_ERR_INDEX: restore_best without keep_best;
    GR_ERR_NAME: two metrics of one name, or one of none; and all that the functions report that it calls. */
 GR_API gr_status gr_fit(gr_graph *g, const gr_fit_plan *plan, int64_t epochs, gr_history *history);
 
 /* Evaluates batches, from the start of their epoch 0: forward without training, nothing recorded. Of the plan it uses
    the model, the metrics, confusion and on_batch, and inputs and targets, if given. *loss: the mean over the examples; metrics:
-   n_metrics values; each may be NULL. They are NaN on error, and what on_batch stops is the mean of what was seen. */
+   n_metrics values; each may be NULL. They are NaN on error, and what on_batch stops is the mean of what was seen. The batches
+   stand afterwards where they stood before, but after an error behind the batch that failed. */
 GR_API gr_status gr_evaluate(gr_graph *g, const gr_fit_plan *plan, gr_batches *batches, double *loss,
                              double *metrics);
 
@@ -267,7 +273,7 @@ typedef struct gr_history_state {
     int64_t steps;  /* of the optimiser */
 } gr_history_state;
 GR_API gr_history_state gr_history_get(const gr_history *history);
-/* GR_ERR_ARGUMENT: a number < 0; GR_ERR_STATE: an epoch is under way, or there are rows. */
+/* GR_ERR_ARGUMENT: a number < 0 or > 2^53; GR_ERR_STATE: a gr_fit or an epoch is under way, or there are rows. */
 GR_API gr_status gr_history_set(gr_history *history, gr_history_state state);
 
 GR_END_DECLS

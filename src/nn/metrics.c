@@ -13,6 +13,9 @@
 
 double gr_average_value(gr_average a) { return a.sum / a.weight; }
 
+/* For messages: gr_evaluate and gr_metric_add do without a name. */
+static const char *name_of(const gr_metric *m) { return m->name ? m->name : "metric_add"; }
+
 /* ---- Operands ---- */
 
 static gr_status fail_operands(const char *what, gr_status status, const char *wanted, gr_tensor y,
@@ -83,7 +86,7 @@ gr_status gri_outcome_label(gr_graph *g, const char *what, int64_t sample, int32
 
 gr_status gr_metric_add(const gr_metric *metric, gr_tensor y, gr_tensor t, gr_average *average)
 {
-    const char *what = metric && metric->name ? metric->name : "metric_add";
+    const char *what = metric ? name_of(metric) : "metric_add";
     const gr_status status = gri_outcome_operands(what, y, t);
     if (status != GR_OK) return status;
     if (!metric || !metric->add || !average)
@@ -136,7 +139,7 @@ static gr_status add_right(const gr_metric *m, gr_tensor y, const gri_outcome *j
     for (int64_t i = 0; i < j->n; i++) {
         if (m->ignore && j->is[i] == m->ignore_index) continue;
         if (j->classes > 0) {
-            const gr_status status = gri_outcome_label(y.graph, m->name, i, j->is[i], j->classes);
+            const gr_status status = gri_outcome_label(y.graph, name_of(m), i, j->is[i], j->classes);
             if (status != GR_OK) return status;
         }
         average->sum += right(j, scores, i, m->count);
@@ -154,7 +157,7 @@ static bool is_said(const gri_outcome *j, const double *scores, int64_t i, int64
 static gr_status add_accuracy(const gr_metric *m, gr_tensor y, gr_tensor t, gr_average *average)
 {
     gri_outcome j;
-    const gr_status status = gri_outcome_of(m->name, y, t, &j);
+    const gr_status status = gri_outcome_of(name_of(m), y, t, &j);
     return status == GR_OK ? add_right(m, y, &j, NULL, is_said, average) : status;
 }
 
@@ -179,13 +182,13 @@ static bool is_among(const gri_outcome *j, const double *scores, int64_t i, int6
 static gr_status add_top_k(const gr_metric *m, gr_tensor y, gr_tensor t, gr_average *average)
 {
     gri_outcome j;
-    const gr_status status = gri_outcome_of(m->name, y, t, &j);
+    const gr_status status = gri_outcome_of(name_of(m), y, t, &j);
     if (status != GR_OK) return status;
-    if (j.classes == 0) return fail_operands(m->name, GR_ERR_TYPE, "scores, which are floats", y, t);
+    if (j.classes == 0) return fail_operands(name_of(m), GR_ERR_TYPE, "scores, which are floats", y, t);
     if (m->count < 1 || m->count > j.classes)
         return gr_graph_fail(y.graph, GR_ERR_ARGUMENT,
-                             "%s: k is %" PRId64 " of %" PRId64 " classes, expected 1 to %" PRId64, m->name,
-                             m->count, j.classes, j.classes);
+                             "%s: k is %" PRId64 " of %" PRId64 " classes, expected 1 to %" PRId64,
+                             name_of(m), m->count, j.classes, j.classes);
     const double *scores = gr_data(gr_contiguous(gr_cast(y, GR_F64)));
     if (gr_graph_status(y.graph) != GR_OK) return gr_graph_status(y.graph);
     return add_right(m, y, &j, scores, is_among, average);
@@ -206,9 +209,10 @@ static gr_status add_elements(gr_tensor each, gr_average *average)
 static gr_status add_binary(const gr_metric *m, gr_tensor y, gr_tensor t, gr_average *average)
 {
     if (!gr_type_is_float(gr_type_of(y)))
-        return fail_operands(m->name, GR_ERR_TYPE, "predictions that are floats", y, t);
-    if (!same_axes(y, t, gr_ndim(y))) return fail_operands(m->name, GR_ERR_SHAPE, "one shape", y, t);
-    if (isnan(m->number)) return gr_graph_fail(y.graph, GR_ERR_ARGUMENT, "%s: the threshold is NaN", m->name);
+        return fail_operands(name_of(m), GR_ERR_TYPE, "predictions that are floats", y, t);
+    if (!same_axes(y, t, gr_ndim(y))) return fail_operands(name_of(m), GR_ERR_SHAPE, "one shape", y, t);
+    if (isnan(m->number))
+        return gr_graph_fail(y.graph, GR_ERR_ARGUMENT, "%s: the threshold is NaN", name_of(m));
     const gr_tensor said = gr_greater(gr_cast(y, GR_F64), gr_scalar(y.graph, GR_F64, m->number));
     const gr_tensor is = gr_greater(gr_cast(t, GR_F64), gr_scalar(y.graph, GR_F64, 0.5));
     return add_elements(gr_equal(said, is), average);
@@ -224,11 +228,11 @@ static gr_tensor difference(const gr_metric *m, gr_tensor y, gr_tensor t)
 {
     const gr_tensor none = {y.graph, 0, 0};
     if (!gr_type_is_float(gr_type_of(y)) || gr_type_of(y) != gr_type_of(t)) {
-        fail_operands(m->name, GR_ERR_TYPE, "one float type", y, t);
+        fail_operands(name_of(m), GR_ERR_TYPE, "one float type", y, t);
         return none;
     }
     if (same_axes(y, t, gr_ndim(y))) return gr_sub(gr_cast(y, GR_F64), gr_cast(t, GR_F64));
-    fail_operands(m->name, GR_ERR_SHAPE, "one shape", y, t);
+    fail_operands(name_of(m), GR_ERR_SHAPE, "one shape", y, t);
     return none;
 }
 

@@ -61,10 +61,22 @@ static gr_status check_model(const loop *l)
     const char *missing = !p->forward ? "forward" : !p->loss ? "loss" : NULL;
     if (!missing && l->history) missing = !p->optimizer ? "optimizer" : !p->train ? "train" : NULL;
     if (!missing && p->n_metrics > 0 && !p->metrics) missing = "metrics";
+    if (!missing && !p->inputs.graph != !p->targets.graph)
+        missing = p->inputs.graph ? "targets, but inputs" : "inputs, but targets";
     if (missing) return gr_graph_fail(l->graph, GR_ERR_ARGUMENT, "fit: the plan has no %s", missing);
     if (p->n_metrics >= 0 && p->n_metrics <= GR_FIT_METRICS) return GR_OK;
     return gr_graph_fail(l->graph, GR_ERR_ARGUMENT, "fit: %d metrics, expected 0 to %d", p->n_metrics,
                          GR_FIT_METRICS);
+}
+
+/* Found here, and not when the epochs have been spent. */
+static gr_status check_early_stopping(const loop *l)
+{
+    gr_early_stopping *early = l->plan->early_stopping;
+    if (gr_early_stopping_count(early) > 0 && gr_early_stopping_tensor(early, 0).graph != l->graph)
+        return gr_graph_fail(l->graph, GR_ERR_GRAPH, "fit: early stopping belongs to another graph");
+    if (l->plan->restore_best) gr_early_stopping_copy(early, 0);
+    return status_of(l);
 }
 
 static gr_status check_plan(const loop *l, int64_t epochs)
@@ -81,7 +93,11 @@ static gr_status check_plan(const loop *l, int64_t epochs)
                              p->clip_norm, p->clip_value);
     if (gr_optimizer_param_count(p->optimizer) > 0 && gr_optimizer_param(p->optimizer, 0).graph != l->graph)
         return gr_graph_fail(l->graph, GR_ERR_GRAPH, "fit: the optimizer belongs to another graph");
-    return GR_OK;
+    if (p->validation == p->train)
+        return gr_graph_fail(
+            l->graph, GR_ERR_ARGUMENT,
+            "fit: validation hands out the batches of training; make others of the same set");
+    return p->early_stopping ? check_early_stopping(l) : GR_OK;
 }
 
 /* The leaves that batches go into: of the plan, or made here. */
@@ -94,6 +110,17 @@ static gr_status find_leaves(const loop *l, gr_batches *batches, gr_tensor leaf[
     if (leaf[0].graph != l->graph)
         return gr_graph_fail(l->graph, GR_ERR_GRAPH, "fit: the batches belong to another graph");
     return check(l, status, "there are no leaves for batches");
+}
+
+/* Whether there can be leaves for validation: else an epoch would be trained before this is found. */
+static gr_status check_validation(const loop *l)
+{
+    gr_tensor leaf[2];
+    if (!l->plan->validation) return GR_OK;
+    const gr_scope scope = gr_scope_begin(l->graph);
+    find_leaves(l, l->plan->validation, leaf);
+    gr_scope_end(scope, 0, NULL);
+    return status_of(l);
 }
 
 /* ---- One batch ---- */
@@ -122,6 +149,7 @@ static gr_status judge(const loop *l, batch *b, const gr_tensor leaf[2], int64_t
     b->loss = p->loss(b->prediction, b->targets);
     if (!b->loss.index)
         return check(l, GR_ERR_CALLBACK, "the plan's functions returned no loss, and no error");
+    if (b->loss.graph != l->graph) return check(l, GR_ERR_GRAPH, "the loss belongs to another graph");
     b->value = gr_item(b->loss);
     sums->loss.sum += b->value * (double)m;
     sums->loss.weight += (double)m;
@@ -206,11 +234,12 @@ static void train(loop *l, const gr_tensor leaf[2])
     }
 }
 
-/* Evaluates from the first batch on. */
+/* Evaluates from the first batch on, and leaves the batches where they were: training may be in the middle of them. */
 static gr_status evaluate(loop *l, gr_batches *batches, gri_fit_sums *sums)
 {
     gr_tensor leaf[2];
     int64_t m;
+    const gr_batches_state before = gr_batches_get(batches);
     memset(sums, 0, sizeof *sums);
     gr_confusion_clear(l->plan->confusion);
     const gr_scope all = gr_scope_begin(l->graph);
@@ -232,6 +261,7 @@ static gr_status evaluate(loop *l, gr_batches *batches, gri_fit_sums *sums)
     }
     gr_no_grad_end(l->graph);
     gr_scope_end(all, 0, NULL);
+    gr_batches_set(batches, before);
     return status_of(l);
 }
 
@@ -297,6 +327,7 @@ static gr_status finish(loop *l)
         check(l, gr_early_stopping_restore(p->early_stopping), "the best parameters could not be restored");
     check(l, gri_progress_erase(&l->progress), "the writer refused the progress");
     l->history->reason = status_of(l) != GR_OK ? GR_FIT_ERROR : l->stopped ? l->reason : GR_FIT_EPOCHS;
+    l->history->running = false;
     return status_of(l);
 }
 
@@ -315,15 +346,21 @@ gr_status gr_fit(gr_graph *g, const gr_fit_plan *plan, int64_t epochs, gr_histor
         return gr_graph_fail(g, GR_ERR_ARGUMENT, "fit: there is no %s", plan ? "history" : "plan");
     if (history->graph != g)
         return gr_graph_fail(g, GR_ERR_GRAPH, "fit: the history belongs to another graph");
-    loop l = {.graph = g, .plan = plan, .history = history};
-    l.progress = (gri_progress){.plan = plan, .history = history};
+    if (history->running)
+        return gr_graph_fail(g, GR_ERR_STATE, "fit: a gr_fit with this history is under way");
+    const gr_fit_plan own =
+        *plan; /* callbacks may change theirs; the columns of the history are those of this one */
+    loop l = {.graph = g, .plan = &own, .history = history};
+    l.progress = (gri_progress){.plan = &own, .history = history};
     gr_tensor leaf[2];
+    history->running = true;
     if (check_plan(&l, epochs) != GR_OK) return finish(&l);
     const int64_t done = history->state.epochs;
     l.progress.epochs = epochs > INT64_MAX - done ? INT64_MAX : done + epochs;
-    l.progress.examples = examples_of(plan->train);
+    l.progress.examples = examples_of(own.train);
     const gr_scope scope = gr_scope_begin(g);
-    if (find_leaves(&l, plan->train, leaf) == GR_OK) gri_history_begin(history, plan);
+    if (find_leaves(&l, own.train, leaf) == GR_OK && check_validation(&l) == GR_OK)
+        gri_history_begin(history, &own);
     for (int64_t i = 0; i < epochs && goes_on(&l); i++) run_epoch(&l, leaf);
     gr_scope_end(scope, 0, NULL);
     return finish(&l);
@@ -332,7 +369,8 @@ gr_status gr_fit(gr_graph *g, const gr_fit_plan *plan, int64_t epochs, gr_histor
 gr_status gr_evaluate(gr_graph *g, const gr_fit_plan *plan, gr_batches *batches, double *loss,
                       double *metrics)
 {
-    loop l = {.graph = g, .plan = plan};
+    const gr_fit_plan own = plan ? *plan : (gr_fit_plan){.n_metrics = 0};
+    loop l = {.graph = g, .plan = &own};
     gri_fit_sums sums = {.batches = 0};
     gr_status status = g ? gr_graph_status(g) : GR_ERR_HANDLE;
     if (status == GR_OK && (!plan || !batches))
@@ -341,7 +379,7 @@ gr_status gr_evaluate(gr_graph *g, const gr_fit_plan *plan, gr_batches *batches,
     if (status == GR_OK) status = evaluate(&l, batches, &sums);
     if (status != GR_OK) sums = (gri_fit_sums){.batches = 0};
     if (loss) *loss = gr_average_value(sums.loss);
-    for (int i = 0; plan && metrics && i < plan->n_metrics && i < GR_FIT_METRICS; i++)
+    for (int i = 0; metrics && i < own.n_metrics && i < GR_FIT_METRICS; i++)
         metrics[i] = gr_average_value(sums.metrics[i]);
     return status;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { FIRST_ROWS = 16, EXACT_DIGITS = 17 };
+static const int64_t most = (int64_t)1 << 53; /* of epochs and steps: whole numbers that a double holds */
 
 gr_history *gr_history_create(gr_graph *g)
 {
@@ -179,11 +180,12 @@ gr_status gr_history_set(gr_history *h, gr_history_state state)
 {
     if (!h) return GR_ERR_HANDLE;
     if (gr_graph_status(h->graph) != GR_OK) return gr_graph_status(h->graph);
-    if (state.epochs < 0 || state.steps < 0)
+    if (state.epochs < 0 || state.epochs > most || state.steps < 0 || state.steps > most)
         return gr_graph_fail(h->graph, GR_ERR_ARGUMENT,
-                             "history_set: %" PRId64 " epochs and %" PRId64 " steps, expected numbers >= 0",
+                             "history_set: %" PRId64 " epochs and %" PRId64
+                             " steps, expected numbers from 0 to 2^53",
                              state.epochs, state.steps);
-    if (h->rows > 0 || h->trained || h->sums.batches > 0)
+    if (h->running || h->rows > 0 || h->trained || h->sums.batches > 0)
         return gr_graph_fail(h->graph, GR_ERR_STATE,
                              "history_set: an epoch of this history is under way or finished");
     h->state = state;

@@ -20,6 +20,7 @@ typedef struct gri_fit_sums {
 
 struct gr_history {
     gr_graph *graph;
+    bool running; /* a gr_fit adds to it */
     gr_fit_reason reason;
     int columns;
     char names[GRI_FIT_COLUMNS][GR_FIT_NAME_BYTES];

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WIDTH = 30, DIGITS = 6, FEW_DIGITS = 3 };
+enum { COLUMNS = 79, LONGEST = 30, SHORTEST = 4, DIGITS = 6, FEW_DIGITS = 3, LINE_BYTES = 256 };
 static const double redraw_after = 0.1; /* seconds */
 static const char to_start[] = "\r", erase_rest[] = "\033[K";
 
@@ -34,8 +34,8 @@ static void put_number(gri_text *t, const char *before, double value, const char
 static void put_speed(gri_text *t, double examples, double seconds)
 {
     char number[GRI_NUMBER_BYTES];
-    if (!(seconds > 0)) return;
     const double speed = examples / seconds;
+    if (!(seconds > 0 && speed < 1e15)) return; /* a clock that stands still, or nearly */
     const int digits = speed < 100 ? FEW_DIGITS : (int)floor(log10(speed)) + 1;
     gri_number(number, speed, digits, false);
     gri_text_put(t, "  ");
@@ -67,15 +67,56 @@ static void put_epoch(gri_text *t, const gri_progress *p, int64_t epoch)
     gri_text_unsigned(t, (uint64_t)p->epochs);
 }
 
-static void put_bar(gri_text *t, double part)
+static void put_bar(gri_text *t, double part, int width)
 {
-    char bar[WIDTH + 1], percent[GRI_NUMBER_BYTES];
-    for (int i = 0; i < WIDTH; i++) bar[i] = i < (int)(part * WIDTH) ? '#' : '.';
-    bar[WIDTH] = '\0';
-    snprintf(percent, sizeof percent, "] %3d %%", (int)(100 * part));
+    char bar[LONGEST + 1];
+    for (int i = 0; i < width; i++) bar[i] = i < (int)(part * width) ? '#' : '.';
+    bar[width] = '\0';
     gri_text_put(t, "  [");
     gri_text_put(t, bar);
-    gri_text_put(t, percent);
+}
+
+/* A part of a line, of which the length must be known before it is written. */
+typedef struct piece {
+    int n;
+    char bytes[LINE_BYTES];
+} piece;
+
+static bool append(const char *text, size_t length, void *user)
+{
+    piece *p = user;
+    if (length >= sizeof p->bytes - (size_t)p->n) return false;
+    memcpy(p->bytes + p->n, text, length);
+    p->n += (int)length;
+    p->bytes[p->n] = '\0';
+    return true;
+}
+
+/* What stands before the bar, and what behind. */
+static void write_pieces(const gri_progress *p, double part, piece *before, piece *behind)
+{
+    const gr_history *h = p->history;
+    const double done = h->sums.loss.weight, all = (double)p->examples;
+    char percent[GRI_NUMBER_BYTES];
+    gri_text t;
+    gri_text_begin(&t, append, before, false);
+    put_epoch(&t, p, h->state.epochs + 1);
+    gri_text_end(&t);
+    gri_text_begin(&t, append, behind, false);
+    snprintf(percent, sizeof percent, "] %3d %%", (int)(100 * part));
+    gri_text_put(&t, percent);
+    put_speed(&t, done, h->seconds);
+    if (h->seconds > 0 && done < all) put_duration(&t, (all - done) * h->seconds / done);
+    put_number(&t, "  loss ", gr_average_value(h->sums.loss), "");
+    gri_text_end(&t);
+}
+
+/* The bar takes what is left. It never grows again: a bar whose end jumps to and fro with the digits behind it cannot be read. */
+static int width_of_bar(gri_progress *p, int rest)
+{
+    const int width = COLUMNS - rest < SHORTEST ? SHORTEST : COLUMNS - rest;
+    if (LONGEST - width > p->shorter) p->shorter = LONGEST - width;
+    return LONGEST - p->shorter;
 }
 
 /* ---- Lines ---- */
@@ -94,14 +135,16 @@ gr_status gri_progress_batch(gri_progress *p, double now)
     const gr_history *h = p->history;
     const double done = h->sums.loss.weight, all = (double)p->examples;
     if (!is_bar(p) || (p->visible && fabs(now - p->drawn) < redraw_after)) return GR_OK;
+    const double part = done < all ? done / all : 1;
+    piece before = {0, ""}, behind = {0, ""};
     gri_text t;
+    write_pieces(p, part, &before, &behind);
     begin(&t, p);
     gri_text_put(&t, to_start);
-    put_epoch(&t, p, h->state.epochs + 1);
-    put_bar(&t, done < all ? done / all : 1);
-    put_speed(&t, done, h->seconds);
-    if (h->seconds > 0 && done < all) put_duration(&t, (all - done) * h->seconds / done);
-    put_number(&t, "  loss ", gr_average_value(h->sums.loss), erase_rest);
+    gri_text_put(&t, before.bytes);
+    put_bar(&t, part, width_of_bar(p, before.n + (int)strlen("  [") + behind.n));
+    gri_text_put(&t, behind.bytes);
+    gri_text_put(&t, erase_rest);
     p->visible = true;
     p->drawn = now;
     return end(&t);

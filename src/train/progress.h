@@ -1,7 +1,8 @@
 /*
  * What a training loop shows: text for the writer that its caller names, and nothing without one.
  *
- * Invariant: a line for an epoch begins in the first column, with nothing of a bar in front of it or behind.
+ * Invariant: a line for an epoch begins in the first column, with nothing of a bar in front of it or behind. The line of a
+ * bar does not reach the end of a terminal of 80 columns, where it would be broken and could not be overwritten.
  */
 #ifndef GRI_TRAIN_PROGRESS_H
 #define GRI_TRAIN_PROGRESS_H
@@ -15,6 +16,7 @@ typedef struct gri_progress {
     int64_t examples; /* of an epoch */
     double drawn;     /* when a bar was drawn last */
     bool visible;     /* there is a bar on the terminal */
+    int shorter;      /* how much the bar has given way to what is behind it */
 } gri_progress;
 
 /* Seconds, by the clock of the plan or of the system. */
