@@ -1118,6 +1118,31 @@ static void test_bad_arguments(void)
     gr_graph_destroy(g);
 }
 
+/* A function that is straight has a product of zeros; but without its history it is an error, as one that is not,
+   recorded or not, alone or beside one that is there. What does not lead to y does not matter. */
+static void expect_history_of_straight(gr_graph *g, gr_tensor x, gr_tensor t)
+{
+    const gr_tensor z = variable(random_tensor(g, GR_SHAPE(2))), in[] = {x, z}, v[] = {t, t};
+    gr_tensor r[2];
+    for (int i = 0; i < 4; i++) {
+        const gr_tensor straight = total(gr_relu(x)), other = total(gr_relu(x)),
+                        y = i & 1 ? gr_add(total(gr_square(z)), straight) : straight;
+        gr_backward(other);
+        if (i & 2) gr_no_grad_begin(g);
+        OK(gr_hvp(y, 2, in, v, r));
+        gr_backward(straight);
+        CHECK(gr_hvp(y, 2, in, v, r) == GR_ERR_HISTORY_RELEASED && !gr_is_valid(r[0]));
+        expect(g, GR_ERR_HISTORY_RELEASED, "hvp: the history of ");
+        if (i & 2) gr_no_grad_end(g);
+        const gr_tensor later = gr_add(total(gr_relu(x)), total(gr_square(z)));
+        OK(gr_write(x, (double[]){3, -4}, 2));
+        if (i & 2) gr_no_grad_begin(g);
+        CHECK(gr_hvp(later, 2, in, v, r) == GR_ERR_MODIFIED && !gr_is_valid(r[1]));
+        expect(g, GR_ERR_MODIFIED, "hvp: x [2] was written between its use in relu");
+        if (i & 2) gr_no_grad_end(g);
+    }
+}
+
 static void test_histories(void)
 {
     gr_graph *g = gr_graph_create(NULL);
@@ -1138,6 +1163,7 @@ static void test_histories(void)
     OK(gr_write(x, (double[]){3, 4}, 2));
     CHECK(gr_jvp(1, &y, 1, &x, &t, &r) == GR_ERR_MODIFIED);
     expect(g, GR_ERR_MODIFIED, "jvp: x");
+    expect_history_of_straight(g, x, t);
     gr_tensor c = random_tensor(g, GR_SHAPE(2));
     y = total(gr_mul(x, c));
     gr_release(c);

@@ -37,6 +37,9 @@ enum mistake {
     TANGENT_FACTOR,
     TANGENT_OF_COTANGENT,
     TANGENT_STRIDED,
+    TANGENT_COTANGENT_STRIDED,
+    TANGENT_CHANGE_STRIDED,
+    TANGENT_OF_OPERAND_STRIDED,
     TANGENT_UNWRITTEN,
     TANGENT_OF_OTHER,
     /* in infer */
@@ -317,7 +320,11 @@ static bool blend_pull(const gr_call *c, const gr_array *gy, int i, const gr_arr
     return true;
 }
 
-static double at_or_zero(const gr_array *x, int64_t e) { return x ? at(x, offset_of(x, e)) : 0; }
+/* Element e of a tangent, in row-major order; by one who makes that mistake, as it lies in memory. */
+static double at_or_zero(const gr_array *x, int64_t e, enum mistake in_memory)
+{
+    return x ? at(x, mistake == in_memory ? e : offset_of(x, e)) : 0;
+}
 
 static bool blend_pull_tangent(const gr_call *c, const gr_moving *m, int i, const gr_array *to)
 {
@@ -327,9 +334,13 @@ static bool blend_pull_tangent(const gr_call *c, const gr_moving *m, int i, cons
     const int64_t n = mistake == TANGENT_UNWRITTEN && to->count > 4 ? to->count - 1 : to->count;
     for (int64_t e = 0; e < n; e++) {
         const double u = at(a, mistake == TANGENT_STRIDED ? e : offset_of(a, e)), v = at(b, offset_of(b, e));
-        const double du = at_or_zero(m->in_tangents[0], e), g = at(m->gy, offset_of(m->gy, e));
-        const double dg = mistake == TANGENT_OF_COTANGENT ? 0 : at_or_zero(m->gy_tangent, e);
-        const double dv = mistake == TANGENT_OF_OTHER ? 0 : at_or_zero(m->in_tangents[1], e);
+        const double du = at_or_zero(m->in_tangents[0], e, TANGENT_OF_OPERAND_STRIDED);
+        const double g = at_or_zero(m->gy, e, TANGENT_COTANGENT_STRIDED);
+        const double dg = mistake == TANGENT_OF_COTANGENT
+                              ? 0
+                              : at_or_zero(m->gy_tangent, e, TANGENT_CHANGE_STRIDED);
+        const double dv = mistake == TANGENT_OF_OTHER ? 0
+                                                      : at_or_zero(m->in_tangents[1], e, TANGENT_OF_OTHER);
         double d = i == 0 ? dg * 2 * u * v + g * 2 * (du * v + u * dv) : dg * u * u + g * 2 * u * du;
         if (mistake == TANGENT_FACTOR && i == 1) d *= 2;
         if (to->type == GR_F64)
@@ -892,6 +903,9 @@ static const wrong mistakes[] = {
     W(blend, PULL_MODIFIES, OPERAND, "operand 1"),
     W(blend, TANGENT_FACTOR, PULL_TANGENT, "the Hessian-vector product of operand 2"),
     W(blend, TANGENT_OF_COTANGENT, PULL_TANGENT, "the Hessian-vector product of operand 1"),
+    W(blend, TANGENT_COTANGENT_STRIDED, PULL_TANGENT, "with it"),
+    W(blend, TANGENT_CHANGE_STRIDED, PULL_TANGENT, "with it"),
+    W(blend, TANGENT_OF_OPERAND_STRIDED, PULL_TANGENT, "with it"),
     W(blend, TANGENT_STRIDED, PULL_TANGENT, "with it"),
     W(blend, TANGENT_UNWRITTEN, PULL_TANGENT, "with it"),
     W(blend, TANGENT_OF_OTHER, PULL_TANGENT, "the Hessian-vector product of operand 1"),

@@ -209,6 +209,7 @@ typedef struct trial {
     gri_arrangement how, values; /* `values`: as of operands that lie so; expanded ones repeat theirs */
     unsigned char pattern;
     bool differentiable, no_grad;
+    bool transposed; /* of products: what reaches the operation on the way down */
 } trial;
 
 typedef struct operands {
@@ -701,7 +702,8 @@ static void check_pull(sweep *s, trial t, gr_tensor *const rule[2])
 /* ---- Hessian-vector products ---- */
 
 /* Those of u (y + y^2 / 2), so that the cotangent of y moves, too, by all reals, in a walk that is not recorded; all of
-   them move, or, if it is not -1, that operand only. `cause`: of its failure. */
+   them move, or, if it is not -1, that operand only. `cause`: of its failure. Transposed: the same of u and y with their
+   axes in reverse, so that the cotangent of y and its tangent are strided. */
 static bool make_products(sweep *s, const trial *t, int only, gr_sweep_cause cause, gr_tensor *products)
 {
     operands x;
@@ -714,9 +716,13 @@ static bool make_products(sweep *s, const trial *t, int only, gr_sweep_cause cau
         vectors[n] = moves ? make_cotangent(s, &node_of(x.leaf[k])->array, false) : GR_NONE;
         by[n++] = x.leaf[k];
     }
-    const gr_tensor y = apply(s, t, &x);
+    gr_tensor y = apply(s, t, &x);
     if (!went_well(s, GR_SWEEP_ERROR, "")) return false;
-    const gr_tensor u = make_cotangent(s, &node_of(y)->array, false);
+    gr_tensor u = make_cotangent(s, &node_of(y)->array, false);
+    if (t->transposed) {
+        y = gr_permute(y, GR_ALL_AXES);
+        u = gr_permute(u, GR_ALL_AXES);
+    }
     const gr_tensor sum = gr_sum(gr_mul(u, gr_add(y, gr_scale(gr_square(y), 0.5))), GR_ALL_AXES, false);
     blank(s, t->pattern);
     gr_no_grad_begin(s->g);
@@ -761,6 +767,7 @@ static bool check_products(sweep *s, trial t, int only)
     t.op = s->op;
     for (int i = 0; i < 2 && s->op->pull_tangent; i++) {
         t.pattern = i ? 0x7F : 0xFF; /* what is not written is NaN, or a large number */
+        t.transposed = i;
         if (!make_products(s, &t, only, GR_SWEEP_PULL_TANGENT, told) ||
             !products_agree(s, GR_SWEEP_PULL_TANGENT, told, plain, only))
             return false;

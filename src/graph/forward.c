@@ -485,8 +485,9 @@ gr_status gri_make_tangents(const char *what, gr_tensor y, int n_inputs, const g
                            .top = c.top,
                            .kept_top = c.kept_top,
                            .step = c.tangent,
-                           .kept = c.kept_tangent};
-    c.tangent = c.kept_tangent = NULL;
+                           .kept = c.kept_tangent,
+                           .uses = c.last_use};
+    c.tangent = c.kept_tangent = c.last_use = NULL;
     climb_end(&c);
     return GR_OK;
 }
@@ -498,6 +499,7 @@ void gri_free_tangents(gri_tangents *t)
                .top = t->top,
                .kept_top = t->kept_top,
                .tangent = t->step,
-               .kept_tangent = t->kept};
+               .kept_tangent = t->kept,
+               .last_use = t->uses};
     climb_end(&c);
 }

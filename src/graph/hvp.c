@@ -8,7 +8,8 @@
  * but the function itself is recorded, and each operation is passed once in each direction.
  *
  * Of a function that is straight here or there much falls away: a tangent is made where a Jacobian farther up may turn
- * with it, an adjoint where one farther down may turn.
+ * with it, an adjoint where one farther down may turn. Still each operation between inputs and result is brought back: a
+ * history that is gone is an error, not a zero.
  *
  * What is recorded is made otherwise, as the gradient of a recorded tangent (functional.c). So is what would differ: with
  * hooks, which that calls once for each tensor; in anomaly mode; with operations whose rules read more than operands; and
@@ -246,23 +247,41 @@ static gr_status visit(descent *d, const gri_node *node, uint32_t adjoint, uint3
     return status;
 }
 
+/* A node that gives nothing, as far as it can be brought back. */
+static gr_status pass_over(const descent *d, const gri_node *node)
+{
+    gri_recall r;
+    const gr_status status = gri_recall_begin(&r, d->g, d->what, node);
+    gri_recall_end(&r);
+    return status;
+}
+
 /* ---- The walk ---- */
+
+static gr_status seed(const descent *d, gr_tensor y)
+{
+    const walk *adjoint = &d->adjoint;
+    if (!gri_is_in_range(adjoint, y.index) || !*gri_need_of(adjoint, y.index)) return GR_OK;
+    const gri_node *one = gri_filled_like(d->g, gri_node_at(d->g, y.index), 1, true);
+    if (one) *gri_adjoint_of(adjoint, y.index) = one->index;
+    return d->g->status;
+}
 
 static gr_status walk_down(descent *d, gr_tensor y)
 {
     gr_graph *g = d->g;
     walk *change = &d->change, *adjoint = &d->adjoint;
-    if (!gri_is_in_range(adjoint, y.index) || !*gri_need_of(adjoint, y.index)) return GR_OK;
-    const gri_node *one = gri_filled_like(g, gri_node_at(g, y.index), 1, true);
-    if (!one) return g->status;
-    *gri_adjoint_of(adjoint, y.index) = one->index;
-    gr_status status = GR_OK;
-    for (uint32_t i = y.index + 1; i-- > change->first && status == GR_OK;) {
+    gr_status status = seed(d, y);
+    for (uint32_t i = d->tangents.top; i-- > change->first && status == GR_OK;) {
         const uint8_t need = change->step_need[i - change->first];
         uint32_t *a = &adjoint->step_adjoint[i - change->first],
                  *da = &change->step_adjoint[i - change->first];
-        if (!(need & GRI_PASSED) || (!*a && !*da)) continue;
+        if (!(need & GRI_PASSED)) continue;
         const gri_node *node = g->step.slot[i].node;
+        if (!*a && !*da) {
+            if (gri_is_used(&d->tangents, i)) status = pass_over(d, node);
+            continue;
+        }
         g->naming.scope = gri_name_scope(node); /* what a rule makes belongs where its operation was made */
         status = visit(d, node, *a, *da);
         gri_drop(adjoint, a);

@@ -157,6 +157,7 @@ typedef struct gri_tangents {
     gr_graph *g;
     uint32_t first, top, kept_top;
     uint32_t *step, *kept; /* of the step nodes in [first, top), and of the kept ones below kept_top */
+    uint32_t *uses; /* of the step nodes: not 0 where the result is made of them, with a tangent or not */
 } gri_tangents;
 /* Not recorded. To be freed if it succeeds; then what was made on the step stack is to be popped. */
 gr_status gri_make_tangents(const char *what, gr_tensor y, int n_inputs, const gr_tensor *inputs,
@@ -172,6 +173,12 @@ static inline const gri_node *gri_tangent_of(const gri_tangents *t, uint32_t ind
         tangent = t->step[index - t->first];
     if (!tangent) return NULL;
     return tangent & GRI_KEPT ? gri_kept_node(t->g, tangent) : t->g->step.slot[tangent].node;
+}
+
+/* Whether the result of a walk up is made of a step node. */
+static inline bool gri_is_used(const gri_tangents *t, uint32_t index)
+{
+    return index >= t->first && index < t->top && t->uses[index - t->first];
 }
 
 /* ---- hvp.c ---- */
