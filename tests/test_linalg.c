@@ -132,6 +132,9 @@ static void test_det_of_singular(void)
     CHECK_NEAR(GR_AT(second, 1, 1, 1), 9, 1e-12);
     CHECK_NEAR(GR_AT(second, 1, 1, 2), -6, 1e-12);
     CHECK_NEAR(GR_AT(second, 2, 2, 1), 0, 1e-14);
+    gr_tensor even = gr_set_requires_grad(gr_keep(MATRIX(2, 2, 2, 0, 0, 0)), true), slope;
+    const gr_tensor none = gr_det(even);
+    CHECK(gr_grad(1, &none, 1, &even, NULL, NULL, &slope) == GR_OK && GR_AT(slope, 1, 1) == 2);
     CHECK(gr_item(gr_det(gr_zeros(g, GR_F32, GR_SHAPE(1, 1)))) == 0);
     CHECK(gr_item(gr_det(gr_zeros(g, GR_F64, GR_SHAPE(7, 7)))) == 0);
     CHECK(gr_graph_status(g) == GR_OK);
