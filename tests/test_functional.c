@@ -1047,6 +1047,7 @@ static void test_failing_functions(void)
     gr_graph_destroy(g);
 }
 
+/* What each function refuses. Long because it is a list. */
 static void test_bad_arguments(void)
 {
     gr_graph *g = gr_graph_create(NULL), *strange = gr_graph_create(NULL);

@@ -108,8 +108,7 @@ static bool requires_grad(gr_tensor t)
 
 /* ---- Walks ---- */
 
-/* Stand-ins of the vectors that have a history, without it for now: the gradient is not to look at what they are made of,
-   which may be the inputs. */
+/* Stand-ins without a history for the vectors that have one, which may be the inputs: the gradient is not to see it. */
 static gr_status hold(gr_graph *g, int n, const gr_tensor *vectors, gr_tensor *held)
 {
     for (int i = 0; i < n; i++) {
